@@ -1,0 +1,57 @@
+import type { CheckConfig, Host } from "../inventory/model.ts";
+import type { CheckResult, Evidence, Generation, Observation } from "./protocol.ts";
+
+/** Names one activation on one host. All operations are idempotent for the same key. */
+export interface Activation {
+  readonly rollout: string;
+  readonly attempt: number;
+  readonly fence: number;
+  /** Recorded store path to go back to. */
+  readonly from: string;
+  readonly to: string;
+  /** `boot`: set for the next boot and reboot (kernel or init changed); else activate live. */
+  readonly mode: "test" | "boot";
+  /** The host reverts itself when nobody reaches it for this long after the activation began. */
+  readonly confirmTimeoutMs: number;
+}
+
+export interface Call {
+  readonly signal: AbortSignal;
+}
+
+/**
+ * The operations a rollout performs on one host (see `scripts/`). Implementations: `ssh-driver.ts` over a session,
+ * and the model host of the simulation. Every method throws `FleetError`; a failed check or activation is a value.
+ */
+export interface HostDriver {
+  /** One read-only round trip. `fresh`: over a new TCP connection. */
+  observe(
+    host: Host,
+    o: Call & { readonly activation?: Activation; readonly fresh?: boolean },
+  ): Promise<Observation>;
+  /** Makes `to` complete in the host's store and roots it; resumable by store path. Bytes are what crossed the wire. */
+  stage(
+    host: Host,
+    activation: Activation,
+    o: Call,
+  ): Promise<{ readonly bytes: number; readonly paths: number }>;
+  /** Arms the revert timer, records the attempt, starts the activation unit; returns once it runs on its own. */
+  activate(host: Host, activation: Activation, o: Call): Promise<void>;
+  /** Runs the checks over a NEW connection and, having reached the host, puts its revert off once more. */
+  check(
+    host: Host,
+    o: Call & {
+      readonly activation?: Activation;
+      readonly checks: readonly CheckConfig[];
+      readonly baselineFailed: readonly string[];
+    },
+  ): Promise<readonly CheckResult[]>;
+  /** Over a NEW connection: profile and boot default become `to`, the timer is disarmed. */
+  commit(host: Host, activation: Activation, o: Call): Promise<void>;
+  /** Back to `from`, also after a commit; returns once the host does it on its own. */
+  revert(host: Host, activation: Activation, reason: string, o: Call): Promise<void>;
+  evidence(host: Host, activation: Activation, o: Call): Promise<Evidence>;
+  /** Removes gc roots and run files of a finished activation. */
+  release(host: Host, activation: Activation, o: Call): Promise<void>;
+  generations(host: Host, o: Call): Promise<readonly Generation[]>;
+}

@@ -1,0 +1,101 @@
+import type { EventBody, FleetEvent, RunState } from "../rollout/events.ts";
+
+/** `r-…` rollouts, `i-…` installs, `b-…` single-host rollbacks. */
+export type RunId = string;
+export type RunKind = "rollout" | "install" | "rollback";
+
+/** A row of `rollout history`; projected from the journal in the same transaction as each append. */
+export interface RunRecord {
+  readonly id: RunId;
+  readonly kind: RunKind;
+  readonly revision: string;
+  readonly state: RunState;
+  /** The run this one undoes. */
+  readonly reverts?: RunId;
+  readonly operator: string;
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number;
+  readonly updatedAt: number;
+  readonly lastSeq: number;
+  readonly hosts: number;
+}
+
+export interface Lease {
+  readonly key: string;
+  readonly owner: string;
+  /** Grows with every grant of this key, for ever; hosts refuse lower ones. */
+  readonly fence: number;
+  readonly expiresAt: number;
+}
+
+/** An operator's word waiting for whoever drives the run. */
+export interface PendingCommand {
+  readonly id: number;
+  readonly command: "pause" | "resume" | "promote" | "abort" | "retry" | "undo";
+  readonly by: string;
+  readonly toWave?: number;
+  readonly full?: boolean;
+  readonly hosts?: readonly string[];
+}
+
+/** What is known of a host between runs. `seenAt`: last contact, ms since the epoch. */
+export interface HostRecord {
+  readonly host: string;
+  readonly seenAt?: number;
+  readonly current?: string;
+  readonly generation?: number;
+  readonly revision?: string;
+  /** Last system that passed its health checks and was committed: what `rollback` goes to. */
+  readonly lastHealthy?: string;
+  readonly previousHealthy?: string;
+  readonly outcome?: "updated" | "reverted" | "failed" | "deferred" | "installed";
+  readonly outcomeRun?: RunId;
+  /** Kept out of rollouts until `unhold`. */
+  readonly held?: { readonly reason: string; readonly by: string; readonly since: number };
+  /** Deferred: what it should catch up to, and since when it waits. */
+  readonly owes?: { readonly run: RunId; readonly revision: string; readonly since: number };
+  readonly failures?: number;
+}
+
+/**
+ * The fleet's memory. One contract suite (`test/contract/store.ts`) runs on every implementation.
+ * Errors: `state-corrupt`, `state-newer`, `store-unavailable`, `lease-lost`.
+ */
+export interface Store extends AsyncDisposable {
+  create(run: Omit<RunRecord, "lastSeq" | "updatedAt">): Promise<void>;
+  /**
+   * Durably appends after `expectedSeq` (optimistic concurrency: another writer means `lease-lost`) and returns the
+   * events with their places. With `fence`, refuses (`lease-lost`) unless it is the current fence of `run:<id>`.
+   */
+  append(
+    run: RunId,
+    expectedSeq: number,
+    bodies: readonly EventBody[],
+    o: { readonly now: number; readonly fence?: number; readonly state?: RunState },
+  ): Promise<readonly FleetEvent[]>;
+  /** In order; `sinceSeq` exclusive. */
+  events(run: RunId, sinceSeq?: number): Promise<readonly FleetEvent[]>;
+  /** Newest first. */
+  runs(query?: {
+    readonly kind?: RunKind;
+    readonly limit?: number;
+    readonly active?: boolean;
+  }): Promise<readonly RunRecord[]>;
+  run(id: RunId): Promise<RunRecord | null>;
+
+  /** Grants when free or expired; null when somebody else holds it. */
+  lease(key: string, owner: string, ttlMs: number, now: number): Promise<Lease | null>;
+  /** Throws `lease-lost` when it was granted to another meanwhile. */
+  renew(lease: Lease, ttlMs: number, now: number): Promise<Lease>;
+  release(lease: Lease): Promise<void>;
+  holder(key: string, now: number): Promise<Lease | null>;
+
+  submit(run: RunId, command: Omit<PendingCommand, "id">): Promise<void>;
+  /** Commands not yet acknowledged, oldest first. */
+  pending(run: RunId): Promise<readonly PendingCommand[]>;
+  acknowledge(run: RunId, ids: readonly number[]): Promise<void>;
+
+  hosts(): Promise<ReadonlyMap<string, HostRecord>>;
+  /** Merges the fields given; an explicit `undefined` removes a field. */
+  putHost(record: HostRecord): Promise<void>;
+}
