@@ -34,7 +34,7 @@ export interface HostDriver {
     host: Host,
     activation: Activation,
     o: Call,
-  ): Promise<{ readonly bytes: number; readonly paths: number }>;
+  ): Promise<{ readonly bytes: number; readonly paths: number; readonly rebootNeeded: boolean }>;
   /** Arms the revert timer, records the attempt, starts the activation unit; returns once it runs on its own. */
   activate(host: Host, activation: Activation, o: Call): Promise<void>;
   /** Runs the checks over a NEW connection and, having reached the host, puts its revert off once more. */

@@ -2,7 +2,7 @@
  * The resolved inventory: what every other part of the product reads. Pure data, no defaults left to apply.
  * Schema and defaults: `schema.ts`; merging: `resolve.ts`.
  */
-import type { Policy } from "../plan/policy.ts";
+import type { MaintenanceWindow, Policy } from "../plan/policy.ts";
 
 export type HostName = string;
 export type Role = "peer" | "gateway" | "bootstrap";
@@ -149,8 +149,8 @@ export interface CheckConfig {
 export interface Site {
   readonly name: string;
   readonly timezone: string;
-  /** Maintenance window in the site's local time, `Tue 02:00-05:00`; absent: always open. */
-  readonly window?: string;
+  /** Maintenance windows in the site's local time (`window: "Tue 02:00-05:00"`); empty: the fleet's, or always. */
+  readonly windows: readonly MaintenanceWindow[];
   readonly location?: string;
   readonly uplink: {
     readonly mbps?: number;

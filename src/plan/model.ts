@@ -1,6 +1,6 @@
 /** A rollout plan: everything a rollout will do, decided before it does anything. Pure data, saved and run as JSON. */
 import type { HostName, Role } from "../inventory/model.ts";
-import type { Policy } from "./policy.ts";
+import type { MaintenanceWindow, Policy } from "./policy.ts";
 
 /** How a symbolic quantity came out for this rollout, kept to be printed: `canary 10 % of 7 -> 1`. */
 export interface Resolution {
@@ -24,6 +24,8 @@ export interface PlannedHost {
   readonly to: string;
   /** Bytes to copy at most (whole closure); 0 when unknown. */
   readonly closureBytes: number;
+  /** Windows that gate its start, time zones resolved; empty: always. */
+  readonly windows: readonly MaintenanceWindow[];
   /** Why it is in its wave: `canary: only aarch64 peer of gent`. */
   readonly why: string;
 }

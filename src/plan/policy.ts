@@ -37,6 +37,8 @@ export interface Policy {
   /** Cumulative targets, growing, the last one everything. Undefined: the ladder for the fleet's size. */
   readonly waves?: readonly Quantity[];
   readonly maxParallel: Quantity;
+  /** Upper bound for a percentage; set with the default, absent when the operator named a number. */
+  readonly maxParallelCap?: number;
   readonly maxUnavailable: {
     readonly fleet: Quantity;
     readonly site?: Quantity;
