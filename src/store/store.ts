@@ -59,23 +59,34 @@ export interface HostRecord {
 
 /**
  * The fleet's memory. One contract suite (`test/contract/store.ts`) runs on every implementation.
- * Errors: `state-corrupt`, `state-newer`, `store-unavailable`, `lease-lost`.
+ * Errors: `state-corrupt`, `state-newer`, `store-unavailable`, `lease-lost`; time comes only through `now`.
  */
 export interface Store extends AsyncDisposable {
+  /** Starts an empty journal. `locked` when the id is taken. */
   create(run: Omit<RunRecord, "lastSeq" | "updatedAt">): Promise<void>;
   /**
    * Durably appends after `expectedSeq` (optimistic concurrency: another writer means `lease-lost`) and returns the
-   * events with their places. With `fence`, refuses (`lease-lost`) unless it is the current fence of `run:<id>`.
+   * events with their places. With `fence`, refuses (`lease-lost`) unless it is the current fence of `run:<id>`:
+   * granted last and not released. One transaction for the events, the run's row and the acknowledged commands.
+   * Without `state`, the last `rollout.state` among the bodies decides. Unknown run: `rollout-not-found`.
    */
   append(
     run: RunId,
     expectedSeq: number,
     bodies: readonly EventBody[],
-    o: { readonly now: number; readonly fence?: number; readonly state?: RunState },
+    o: {
+      readonly now: number;
+      readonly fence?: number;
+      readonly state?: RunState;
+      /** Commands these events carry out: acknowledged with them or not at all. */
+      readonly acknowledge?: readonly number[];
+    },
   ): Promise<readonly FleetEvent[]>;
-  /** In order; `sinceSeq` exclusive. */
+  /** Takes over a whole journal from elsewhere, as it is, or (`locked`) nothing when the id exists here already. */
+  adopt(run: RunRecord, events: readonly FleetEvent[]): Promise<void>;
+  /** In order; `sinceSeq` exclusive. Unknown run: none. */
   events(run: RunId, sinceSeq?: number): Promise<readonly FleetEvent[]>;
-  /** Newest first. */
+  /** Newest first. `active`: true only unfinished runs, false only finished ones. */
   runs(query?: {
     readonly kind?: RunKind;
     readonly limit?: number;
@@ -83,16 +94,19 @@ export interface Store extends AsyncDisposable {
   }): Promise<readonly RunRecord[]>;
   run(id: RunId): Promise<RunRecord | null>;
 
-  /** Grants when free or expired; null when somebody else holds it. */
+  /** Grants when free or expired (`expiresAt <= now`); null while it is held, by whomever: holders `renew`. */
   lease(key: string, owner: string, ttlMs: number, now: number): Promise<Lease | null>;
-  /** Throws `lease-lost` when it was granted to another meanwhile. */
+  /** Throws `lease-lost` when it was granted to another meanwhile or released; merely expired is still ours. */
   renew(lease: Lease, ttlMs: number, now: number): Promise<Lease>;
+  /** Frees it at once; does nothing when it is no longer ours. */
   release(lease: Lease): Promise<void>;
   holder(key: string, now: number): Promise<Lease | null>;
 
+  /** Unknown run: `rollout-not-found`. */
   submit(run: RunId, command: Omit<PendingCommand, "id">): Promise<void>;
   /** Commands not yet acknowledged, oldest first. */
   pending(run: RunId): Promise<readonly PendingCommand[]>;
+  /** For good; ids of other runs or acknowledged before are ignored. */
   acknowledge(run: RunId, ids: readonly number[]): Promise<void>;
 
   hosts(): Promise<ReadonlyMap<string, HostRecord>>;
