@@ -1,6 +1,13 @@
 /** The state of a run, derived from its events and nothing else. Pure: the terminal, a web page and resume share it. */
 import type { Plan } from "../plan/model.ts";
-import type { EventOf, FleetEvent, HostState, PauseReason, RunState } from "./events.ts";
+import {
+  type EventOf,
+  type FleetEvent,
+  type HostState,
+  type PauseReason,
+  type RunState,
+  TERMINAL_STATES,
+} from "./events.ts";
 
 /** Continuous health of a host while it is being proven; ms since the epoch. */
 export interface HealthTrack {
@@ -179,7 +186,7 @@ function withRunState(state: RolloutState, data: EventOf<"rollout.state">["data"
     detail: data.detail ?? null,
     progressAt: resumed ? at : state.progressAt,
     soakUntil: data.to === "baking" && data.detail ? Date.parse(data.detail) : state.soakUntil,
-    endedAt: ended.includes(data.to) ? at : null,
+    endedAt: TERMINAL_STATES.has(data.to) ? at : null,
   };
 }
 
@@ -196,7 +203,7 @@ function withHostState(state: RolloutState, event: EventOf<"host.state">, at: nu
       troubleSince: trouble ? (host.troubleSince ?? at) : null,
       tries: trouble ? host.tries + 1 : 0,
       retryAt: trouble && d.deadline ? Date.parse(d.deadline) : null,
-      contactAt: trouble ? host.contactAt : at,
+      contactAt: d.failure ? host.contactAt : at,
       fence: d.fence ?? host.fence,
       previous: d.previous ?? host.previous,
       baselineFailed: d.baselineFailed ?? host.baselineFailed,
@@ -210,7 +217,7 @@ function withHostState(state: RolloutState, event: EventOf<"host.state">, at: nu
         d.to === "updated" ? true : d.to === "reverted" || d.to === "pending" ? false : host.committed,
     };
   });
-  return d.to === "updated" ? { ...next, progressAt: at } : next;
+  return d.to === "updated" && d.from !== "updated" ? { ...next, progressAt: at } : next;
 }
 
 function withHost(

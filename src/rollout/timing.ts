@@ -1,0 +1,32 @@
+/** Every wait of the engine, derived from the policy so that a lab with second-long timers behaves like a fleet. Pure. */
+import type { Policy } from "../plan/policy.ts";
+import type { HostProgress } from "./state.ts";
+
+const clamp = (ms: number, low: number, high: number) => Math.min(high, Math.max(low, Math.round(ms)));
+
+/** Between two looks at a host that is activating, reverting or restarting. */
+export const pollMs = (p: Policy): number => clamp(p.confirmTimeoutMs / 30, 150, 5_000);
+/** Between two health checks while health is being proven. */
+export const checkMs = (p: Policy): number => clamp(p.minHealthyTimeMs / 4, 150, 10_000);
+/** Between two health checks of a committed host during its soak. */
+export const soakCheckMs = (p: Policy, soakMs: number): number =>
+  clamp(soakMs / 5, 250, Math.max(30_000, p.minHealthyTimeMs));
+/** Without contact for this long after activation began, the host must be assumed to be reverting by itself. */
+export const lostAfterMs = (p: Policy): number => p.confirmTimeoutMs + 3 * pollMs(p);
+export const MAX_FLAPS = 3;
+
+const FIRST_BACKOFF_MS = 10_000;
+const LONGEST_BACKOFF_MS = 15 * 60_000;
+
+/** 10 s, 20 s, 40 s … 15 min, spread by host so that a site does not come back all at once. */
+export function backoffMs(host: HostProgress, p: Policy): number {
+  const first = Math.min(FIRST_BACKOFF_MS, p.offline.unreachableDeadlineMs / 8);
+  const spread = 1 + (hash(host.name) % 25) / 100;
+  return Math.round(Math.min(LONGEST_BACKOFF_MS, first * 2 ** host.tries) * spread);
+}
+
+function hash(text: string): number {
+  let h = 0;
+  for (const char of text) h = (Math.imul(h, 31) + (char.codePointAt(0) ?? 0)) >>> 0;
+  return h;
+}
