@@ -5,7 +5,7 @@
 
 import type { PendingCommand } from "../store/store.ts";
 import { moved, runMoved } from "./bodies.ts";
-import { isAtRisk, isFailed } from "./classes.ts";
+import { isFailed } from "./classes.ts";
 import { type EventBody, TERMINAL_STATES } from "./events.ts";
 import type { RolloutState } from "./state.ts";
 
@@ -134,5 +134,3 @@ function record(word: Word, note: string): EventBody {
     },
   };
 }
-
-export const anyInFlight = (state: RolloutState): boolean => [...state.hosts.values()].some(isAtRisk);

@@ -230,7 +230,7 @@ function failed(
   const soon = () =>
     moved(state, host, host.state, failure.message, {
       failure: { ...data, transient: true },
-      deadline: iso(context.now + 500),
+      deadline: iso(context.now + pollMs(state.plan.policy) * 2 ** Math.min(host.tries, 4)),
     });
 
   switch (host.state) {

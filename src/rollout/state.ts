@@ -170,15 +170,6 @@ function apply(state: RolloutState, event: Exclude<FleetEvent, { type: "plan" }>
 
 function withRunState(state: RolloutState, data: EventOf<"rollout.state">["data"], at: number): RolloutState {
   const resumed = data.to === "running";
-  const ended = [
-    "aborted",
-    "succeeded",
-    "succeeded_with_stragglers",
-    "failed",
-    "rolled_back",
-    "rollback_failed",
-    "superseded",
-  ];
   return {
     ...state,
     status: data.to,

@@ -1,0 +1,141 @@
+/** Effects made real: one effect -> one outcome. Nothing is thrown past here but aborts; failures are data. */
+import pMap from "p-map";
+import { toFailure } from "../errors.ts";
+import type { Activation, HostDriver } from "../host/driver.ts";
+import type { CheckConfig, Host, HostName } from "../inventory/model.ts";
+import type { Effect, GuardReading, Outcome } from "./effects.ts";
+import type { RolloutState } from "./state.ts";
+
+export interface Performer {
+  readonly driver: HostDriver;
+  /** Every host of the inventory: guards look at hosts outside the rollout too. */
+  readonly hosts: ReadonlyMap<HostName, Host>;
+  readonly checks: (host: Host) => readonly CheckConfig[];
+}
+
+export async function perform(
+  performer: Performer,
+  state: RolloutState,
+  effect: Effect,
+  fence: number,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  try {
+    return await run(performer, state, effect, fence, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    return { effect, ok: false, failure: toFailure(error) };
+  }
+}
+
+async function run(
+  p: Performer,
+  state: RolloutState,
+  effect: Effect,
+  fence: number,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const { driver } = p;
+  const host = hostOf(p, effect.host);
+  const progress = state.hosts.get(effect.host);
+  const activation = activationOf(state, effect.host, fence);
+  switch (effect.kind) {
+    case "observe":
+      // Contact that proves anything must not ride on a connection from before the activation.
+      return {
+        effect,
+        ok: true,
+        observation: await driver.observe(host, {
+          signal,
+          activation,
+          fresh: progress?.state !== "preflight",
+        }),
+      };
+    case "stage": {
+      const { bytes, rebootNeeded } = await driver.stage(host, activation, { signal });
+      return { effect, ok: true, bytes, rebootNeeded };
+    }
+    case "guard":
+      return { effect, ok: true, readings: await readGuards(p, state, effect.host, signal) };
+    case "activate":
+      await driver.activate(host, activation, { signal });
+      return { effect, ok: true };
+    case "check": {
+      const results = await driver.check(host, {
+        signal,
+        ...(effect.soaking ? {} : { activation }),
+        checks: p.checks(host),
+        baselineFailed: progress?.baselineFailed ?? [],
+      });
+      return { effect, ok: true, results };
+    }
+    case "commit":
+      await driver.commit(host, activation, { signal });
+      return { effect, ok: true };
+    case "revert":
+      await driver.revert(host, activation, effect.reason, { signal });
+      return {
+        effect,
+        ok: true,
+        observation: await driver.observe(host, { signal, activation, fresh: true }),
+      };
+    case "evidence":
+      return { effect, ok: true, evidence: await driver.evidence(host, activation, { signal }) };
+  }
+}
+
+export function activationOf(state: RolloutState, name: HostName, fence: number): Activation {
+  const progress = state.hosts.get(name);
+  const planned = state.plan.hosts.find((h) => h.name === name);
+  return {
+    rollout: state.plan.id,
+    attempt: progress?.attempt ?? 1,
+    fence,
+    from: progress?.previous ?? planned?.from ?? "",
+    to: planned?.to ?? "",
+    mode: progress?.mode ?? "test",
+    confirmTimeoutMs: state.plan.policy.confirmTimeoutMs,
+  };
+}
+
+/** Looks at every other member of the groups this host belongs to, now and over new connections. */
+async function readGuards(
+  p: Performer,
+  state: RolloutState,
+  name: HostName,
+  signal: AbortSignal,
+): Promise<GuardReading[]> {
+  const guards = state.plan.guards.filter((g) => g.members.includes(name));
+  const others = [...new Set(guards.flatMap((g) => g.members))].filter((m) => m !== name);
+  const healthy = new Set<HostName>();
+  await pMap(
+    others,
+    async (member) => {
+      const host = p.hosts.get(member);
+      if (!host || state.hosts.get(member)?.state === "unknown") return;
+      try {
+        const results = await p.driver.check(host, { signal, checks: p.checks(host), baselineFailed: [] });
+        if (results.every((r) => r.status === "ok")) healthy.add(member);
+      } catch {
+        signal.throwIfAborted(); // Out of reach is not healthy; why does not matter here.
+      }
+    },
+    { concurrency: 8 },
+  );
+  return guards.map((g) => {
+    const rest = g.members.filter((m) => m !== name);
+    return {
+      role: g.role,
+      site: g.site,
+      required: g.required,
+      healthy: rest.filter((m) => healthy.has(m)),
+      unhealthy: rest.filter((m) => !healthy.has(m)),
+    };
+  });
+}
+
+function hostOf(p: Performer, name: HostName): Host {
+  const host = p.hosts.get(name);
+  if (!host) throw new TypeError(`the plan names ${name}, the inventory does not`);
+  return host;
+}
