@@ -1,0 +1,19 @@
+import { defineConfig } from "vitest/config";
+
+/** One project per kind of proof; `scripts/test.mjs` runs them all and says what could not run. */
+const project = (name: string, include: string[], extra: object = {}) => ({
+  test: { name, include, testTimeout: 30_000, hookTimeout: 60_000, ...extra },
+});
+
+export default defineConfig({
+  test: {
+    projects: [
+      project("unit", ["src/**/*.test.ts", "test/{inventory,store,host,ui,cli,plan,rollout}/**/*.test.ts"]),
+      project("contract", ["test/contract/**/*.test.ts"]),
+      project("lab", ["test/lab/**/*.test.ts", "test/e2e/**/*.test.ts"], { testTimeout: 120_000 }),
+      project("simulation", ["test/simulation/**/*.test.ts"], { testTimeout: 300_000 }),
+      project("nix", ["test/nix/**/*.test.ts"], { testTimeout: 180_000 }),
+      project("container", ["test/container/**/*.test.ts"], { testTimeout: 300_000, hookTimeout: 600_000, fileParallelism: false }),
+    ],
+  },
+});
