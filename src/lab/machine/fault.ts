@@ -1,0 +1,25 @@
+/** What can be made to go wrong with a lab host (contract §8). [pure] */
+
+export const FAULT_KINDS = [
+  "unreachable",
+  "drop-on-activate",
+  "bad-health",
+  "disk-full",
+  "slow",
+  "hang",
+  "wrong-host-key",
+  "no-boot",
+] as const;
+export type FaultKind = (typeof FAULT_KINDS)[number];
+
+/** For `--help` and for what `lab fault` prints. */
+export const FAULT_HELP: Readonly<Record<FaultKind, string>> = {
+  unreachable: "refuses every connection",
+  "drop-on-activate": "loses its network when an activation begins, until it reverts itself",
+  "bad-health": "one of its units fails after every activation",
+  "disk-full": "has no room left in its store",
+  slow: "answers every command a second late and receives slowly",
+  hang: "accepts commands and never answers",
+  "wrong-host-key": "presents another host key than the recorded one",
+  "no-boot": "hangs when it boots anything but the system it booted last",
+};

@@ -1,0 +1,17 @@
+/** The text of `DIR/bin/nixos-anywhere`: starts the stand-in with the Node that runs the lab. */
+import { execPath } from "node:process";
+import { fileURLToPath } from "node:url";
+import { sh } from "../kernel/shell.ts";
+
+/** A module beside this one, with the ending this one has (`.ts` from source, `.js` when built). */
+export function sibling(name: string): string {
+  const ending = import.meta.url.endsWith(".ts") ? ".ts" : ".js";
+  return fileURLToPath(new URL(`./${name}${ending}`, import.meta.url));
+}
+
+export function launcherScript(dir: string): string {
+  return `#!/bin/sh
+# LAB STAND-IN for nixos-anywhere: it "installs" simulated hosts of one lab and nothing else.
+exec ${sh`${execPath} ${sibling("nixos-anywhere")} ${dir}`} "$@"
+`;
+}
