@@ -35,6 +35,10 @@ export async function openStore(
     const { openSqlite } = await import("./sqlite/open.ts");
     return openSqlite(path);
   }
+  if (scheme === "postgres" || scheme === "postgresql") {
+    const { openPostgres } = await import("./postgres/open.ts");
+    return openPostgres(url, o.env);
+  }
   throw new FleetError("usage", `unknown kind of store: ${scheme}:`, {
     hint: "--state takes a path, sqlite:PATH, memory: or postgres://…",
   });
