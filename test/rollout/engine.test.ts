@@ -1,0 +1,164 @@
+import { describe, expect, test } from "vitest";
+import type { Inventory } from "../../src/inventory/model.ts";
+import { systemClock } from "../../src/kernel/clock.ts";
+import type { Plan } from "../../src/plan/model.ts";
+import { drive } from "../../src/rollout/engine.ts";
+import type { FleetEvent } from "../../src/rollout/events.ts";
+import { type RolloutState, replay } from "../../src/rollout/state.ts";
+import { MemoryStore } from "../../src/store/memory.ts";
+import type { Store } from "../../src/store/store.ts";
+import { FakeFleet } from "../support/fake-driver.ts";
+import { aHost, anInventory, aPlan, system } from "../support/fleet.ts";
+
+const ten = () =>
+  anInventory(
+    ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"].map((n, i) =>
+      aHost(`node-${n}`, "peer", { site: `s${i % 3}` }),
+    ),
+  );
+
+function fleetOf(inventory: Inventory, healthy: (system: string) => boolean = () => true) {
+  const fleet = new FakeFleet();
+  for (const h of inventory.hosts) fleet.add(h.name, system(h.name, "r1"), healthy);
+  return fleet;
+}
+
+async function begin(store: Store, plan: Plan): Promise<void> {
+  await store.create({
+    id: plan.id,
+    kind: "rollout",
+    revision: plan.revision,
+    state: "planned",
+    operator: "test",
+    createdAt: 0,
+    hosts: plan.hosts.length,
+  });
+  await store.append(plan.id, 0, [{ type: "plan", level: "info", msg: "planned", data: { plan } }], {
+    now: Date.now(),
+  });
+}
+
+async function go(
+  store: Store,
+  id: string,
+  fleet: FakeFleet,
+  inventory: Inventory,
+  signals = new AbortController(),
+  stopAfter = Infinity,
+) {
+  const events: FleetEvent[] = [];
+  const deps = {
+    store,
+    clock: systemClock,
+    owner: "test",
+    driver: fleet,
+    hosts: new Map(inventory.hosts.map((h) => [h.name, h])),
+    checks: () => [],
+  };
+  for await (const event of drive(id, deps, { drain: signals.signal, abort: new AbortController().signal })) {
+    events.push(event);
+    if (events.length >= stopAfter) break;
+  }
+  const state = replay(await store.events(id)) as RolloutState;
+  return { events, state };
+}
+
+describe("drive", () => {
+  test("updates every host, canary first, and says so", async () => {
+    const inventory = ten();
+    const fleet = fleetOf(inventory);
+    const store = new MemoryStore();
+    const plan = aPlan(inventory);
+    await begin(store, plan);
+    const { state, events } = await go(store, plan.id, fleet, inventory);
+    expect(state.status).toBe("succeeded");
+    for (const [name, host] of fleet.hosts) {
+      expect(host.profile, name).toBe(system(name, "r2"));
+      expect(host.activations).toHaveLength(1);
+    }
+    expect(events.at(-1)?.type).toBe("summary");
+    const journal = await store.events(plan.id);
+    expect(journal.map((e) => e.seq)).toEqual(journal.map((_, i) => i + 1));
+  });
+
+  test("a bad canary goes back, the rollout pauses, nobody else is touched", async () => {
+    const inventory = ten();
+    const fleet = fleetOf(inventory, (s) => s.endsWith("r1"));
+    const store = new MemoryStore();
+    const plan = aPlan(inventory);
+    await begin(store, plan);
+    const { state, events } = await go(store, plan.id, fleet, inventory);
+    expect(state.status).toBe("paused");
+    expect(state.reason).toBe("failures");
+    expect(events.at(-1)).toMatchObject({ type: "summary", data: { exit: 3, failed: 1, pending: 9 } });
+    const canary = plan.waves[0]?.hosts[0] ?? "";
+    expect(fleet.hosts.get(canary)).toMatchObject({ profile: system(canary, "r1"), phase: "reverted" });
+    expect([...fleet.hosts].filter(([, h]) => h.activations.length > 0)).toHaveLength(1);
+  });
+
+  test.each([3, 7, 12, 20, 33, 50])(
+    "resumes after a controller that died at event %i, without activating twice",
+    async (stopAfter) => {
+      const inventory = ten();
+      const fleet = fleetOf(inventory);
+      const store = new MemoryStore();
+      const plan = aPlan(inventory);
+      await begin(store, plan);
+      await go(store, plan.id, fleet, inventory, new AbortController(), stopAfter);
+      const { state } = await go(store, plan.id, fleet, inventory);
+      expect(state.status).toBe("succeeded");
+      for (const host of fleet.hosts.values()) expect(host.activations).toHaveLength(1);
+    },
+  );
+
+  test("an offline host is deferred, not failed", async () => {
+    const inventory = ten();
+    const fleet = fleetOf(inventory);
+    const gone = fleet.hosts.get("node-d");
+    if (gone) gone.reachable = false;
+    const store = new MemoryStore();
+    const plan = aPlan(inventory);
+    await begin(store, plan);
+    const { state, events } = await go(store, plan.id, fleet, inventory);
+    expect(state.status).toBe("succeeded_with_stragglers");
+    expect(state.hosts.get("node-d")?.state).toBe("deferred");
+    expect(events.at(-1)).toMatchObject({ data: { exit: 4, deferred: 1, ok: 9 } });
+  });
+
+  test("drain: nothing new starts, what runs is finished", async () => {
+    const inventory = ten();
+    const fleet = fleetOf(inventory);
+    const store = new MemoryStore();
+    const plan = aPlan(inventory);
+    await begin(store, plan);
+    const signals = new AbortController();
+    setTimeout(() => signals.abort(), 150);
+    const { state, events } = await go(store, plan.id, fleet, inventory, signals);
+    expect(events.at(-1)).toMatchObject({ type: "summary", data: { exit: 130 } });
+    expect(
+      [...state.hosts.values()].filter((h) => ["activating", "confirming", "committing"].includes(h.state)),
+    ).toEqual([]);
+    expect((await go(store, plan.id, fleet, inventory)).state.status).toBe("succeeded");
+  });
+
+  test("bootstrap hosts go last, one at a time, and not while another is down", async () => {
+    const inventory = anInventory([
+      aHost("p-1"),
+      aHost("p-2"),
+      aHost("b-1", "bootstrap"),
+      aHost("b-2", "bootstrap"),
+      aHost("b-3", "bootstrap"),
+    ]);
+    const fleet = fleetOf(inventory);
+    const b3 = fleet.hosts.get("b-3");
+    if (b3) b3.healthy = () => false;
+    const store = new MemoryStore();
+    const plan = aPlan(inventory, { hosts: inventory.hosts.filter((h) => h.name !== "b-3") });
+    await begin(store, plan);
+    const { state } = await go(store, plan.id, fleet, inventory);
+    expect(state.status).toBe("paused");
+    expect(state.reason).toBe("quorum");
+    expect(state.hosts.get("p-1")?.state).toBe("updated");
+    expect([...fleet.hosts].filter(([n, h]) => n.startsWith("b") && h.activations.length > 0)).toEqual([]);
+  });
+});
