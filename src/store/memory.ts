@@ -2,6 +2,7 @@ import type { EventBody, FleetEvent } from "../rollout/events.ts";
 import { TERMINAL_STATES } from "../rollout/events.ts";
 import {
   CommandSchema,
+  isRepeat,
   leaseLost,
   mergeHost,
   overtaken,
@@ -44,12 +45,17 @@ export class MemoryStore implements Store {
     o: Parameters<Store["append"]>[3],
   ): Promise<readonly FleetEvent[]> {
     const journal = this.#journal(run);
-    if (journal.record.lastSeq !== expectedSeq) throw overtaken(run, expectedSeq, journal.record.lastSeq);
     const lease = this.#leases.get(runLease(run));
     if (o.fence !== undefined && !(lease?.held && lease.fence === o.fence)) {
       throw leaseLost(runLease(run), o.fence);
     }
     const placed = place(run, expectedSeq, bodies, o.now);
+    if (journal.record.lastSeq !== expectedSeq) {
+      if (o.fence !== undefined && isRepeat(placed, journal.texts.slice(expectedSeq))) {
+        return placed.map((p) => p.event);
+      }
+      throw overtaken(run, expectedSeq, journal.record.lastSeq);
+    }
     journal.texts.push(...placed.map((p) => p.text));
     journal.record = {
       ...journal.record,

@@ -68,6 +68,11 @@ export function written(event: unknown): Placed {
   return { event: parsed, text: JSON.stringify(parsed) };
 }
 
+/** Is what was stored after the expected place exactly this append, whose answer its writer never got? */
+export function isRepeat(placed: readonly Placed[], stored: readonly unknown[]): boolean {
+  return placed.length > 0 && placed.length === stored.length && placed.every((p, i) => p.text === stored[i]);
+}
+
 /** A whole journal from elsewhere, encoded. `state-corrupt` unless it is this run's, from 1 to `lastSeq` without a gap. */
 export function writtenJournal(run: RunRecord, events: readonly FleetEvent[]): readonly Placed[] {
   const origin = { name: `journal of run ${run.id}`, recovery: "export it again from where it came" };

@@ -68,6 +68,7 @@ export interface Store extends AsyncDisposable {
    * Durably appends after `expectedSeq` (optimistic concurrency: another writer means `lease-lost`) and returns the
    * events with their places. With `fence`, refuses (`lease-lost`) unless it is the current fence of `run:<id>`:
    * granted last and not released. One transaction for the events, the run's row and the acknowledged commands.
+   * Fenced, the very same append (bodies, `now`) may be repeated when its answer was lost: it then changes nothing.
    * Without `state`, the last `rollout.state` among the bodies decides. Unknown run: `rollout-not-found`.
    */
   append(

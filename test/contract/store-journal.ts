@@ -70,6 +70,27 @@ export function storeJournalContract(make: () => Promise<Subject>): void {
       ]);
     });
 
+    test("lets the holder repeat an append whose answer was lost", async () => {
+      await store().create(newRun("r-1"));
+      await store().lease("run:r-1", "a", 1_000, T0);
+      const bodies = [log("a"), becomes("running")];
+      const append = (body: typeof bodies, o: { now: number; fence?: number }) =>
+        store().append("r-1", 0, body, o);
+      const first = await append(bodies, { now: T0, fence: 1 });
+      expect(await append(bodies, { now: T0, fence: 1 })).toEqual(first);
+      expect(await store().events("r-1")).toEqual(first);
+      for (const other of [
+        () => append(bodies, { now: T0 }),
+        () => append(bodies, { now: T0 + 1, fence: 1 }),
+        () => append([log("b"), becomes("running")], { now: T0, fence: 1 }),
+        () => append([log("a")], { now: T0, fence: 1 }),
+        () => append([], { now: T0, fence: 1 }),
+      ]) {
+        await expect(other()).rejects.toEqual(failsWith("lease-lost"));
+      }
+      expect(await store().events("r-1")).toEqual(first);
+    });
+
     test("projects the run's row with the events", async () => {
       await store().create(newRun("r-1"));
       expect(await store().run("r-1")).toEqual({ ...newRun("r-1"), lastSeq: 0, updatedAt: T0 });

@@ -63,6 +63,19 @@ describe("the state file", () => {
     expect(await store.events("r-1")).toHaveLength(2);
   });
 
+  test("on a full disk refuses the whole append and keeps working", async () => {
+    // A limit on the file's pages stands for the disk; the migration is only a way to the connection.
+    await using store = await openSqlite(path, [...MIGRATIONS, "PRAGMA max_page_count = 40"]);
+    await store.create(newRun("r-1"));
+    await store.append("r-1", 0, [log("a")], { now: T0 });
+    const large = [log("b"), log("x".repeat(1_000_000))];
+    const failure = await store.append("r-1", 1, large, { now: T0 }).catch((e: unknown) => e);
+    expect(failure).toEqual(failsWith("store-unavailable"));
+    expect(failure).toMatchObject({ message: expect.stringContaining("full") });
+    await store.append("r-1", 1, [log("c")], { now: T0 });
+    expect(await store.events("r-1")).toHaveLength(2);
+  });
+
   test("waits for another process's write instead of failing", async () => {
     await using store = await openSqlite(path);
     await store.create(newRun("r-1"));

@@ -2,6 +2,7 @@ import { type EventBody, type FleetEvent, TERMINAL_STATES } from "../../rollout/
 import {
   CommandSchema,
   HostRecordSchema,
+  isRepeat,
   leaseLost,
   mergeHost,
   overtaken,
@@ -55,9 +56,14 @@ export class SqlStore implements Store {
   ): Promise<readonly FleetEvent[]> {
     return this.#db.write(async (session) => {
       const record = await this.#locked(session, run);
-      if (record.lastSeq !== expectedSeq) throw overtaken(run, expectedSeq, record.lastSeq);
       if (o.fence !== undefined) await this.#requireFence(session, runLease(run), o.fence);
       const placed = place(run, expectedSeq, bodies, o.now);
+      const result = placed.map((p) => p.event);
+      if (record.lastSeq !== expectedSeq) {
+        const later = o.fence === undefined ? [] : await this.#texts(session, run, expectedSeq);
+        if (isRepeat(placed, later)) return result;
+        throw overtaken(run, expectedSeq, record.lastSeq);
+      }
       await insertEvents(session, this.#schema, run, placed);
       await session.all(
         `UPDATE ${this.#schema}.run SET state = ?, last_seq = ?, updated_at = ? WHERE id = ?`,
@@ -67,7 +73,7 @@ export class SqlStore implements Store {
         run,
       );
       await this.#acknowledge(session, run, o.acknowledge ?? []);
-      return placed.map((p) => p.event);
+      return result;
     });
   }
 
@@ -228,6 +234,11 @@ export class SqlStore implements Store {
     const [row] = await session.all(sql, run);
     if (row === undefined) throw unknownRun(run);
     return readRun(row, this.#db.origin);
+  }
+
+  async #texts(session: SqlSession, run: RunId, sinceSeq: number): Promise<readonly unknown[]> {
+    const sql = `SELECT body FROM ${this.#schema}.event WHERE run = ? AND seq > ? ORDER BY seq`;
+    return (await session.all(sql, run, sinceSeq)).map((row) => row.body);
   }
 
   /** Locks the lease's row too: a take-over has to wait for the transaction that was checked against it. */

@@ -10,6 +10,9 @@ export const BUSY_TIMEOUT_MS = 50;
 const BUSY_PAUSE_MS = 50;
 const BUSY_ATTEMPTS = 100;
 
+/** In one step: a copy in several begins anew whenever another process writes in between, maybe for ever. */
+export const ALL_PAGES = 0x7fffffff;
+
 /** Where a copy is put after each use that wrote something. */
 export function backupPath(path: string): string {
   return `${path}.backup`;
@@ -88,7 +91,7 @@ export class SqliteDatabase implements SqlDatabase {
   async #copy(): Promise<void> {
     const half = `${backupPath(this.#path)}.${process.pid}`;
     try {
-      await backup(this.#connection, half);
+      await backup(this.#connection, half, { rate: ALL_PAGES });
       await rename(half, backupPath(this.#path));
     } catch {
       await rm(half, { force: true });

@@ -1,12 +1,12 @@
 import { existsSync } from "node:fs";
 import { mkdir, open, stat } from "node:fs/promises";
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import { backup, DatabaseSync } from "node:sqlite";
 import { FleetError } from "../../errors.ts";
 import { corrupt, type Origin } from "../records.ts";
 import { SqlStore } from "../sql/store.ts";
 import type { Store } from "../store.ts";
-import { BUSY_TIMEOUT_MS, backupPath, SqliteDatabase, whenFree } from "./database.ts";
+import { ALL_PAGES, BUSY_TIMEOUT_MS, backupPath, SqliteDatabase, whenFree } from "./database.ts";
 import { sqliteFailure } from "./failure.ts";
 import { salvage } from "./salvage.ts";
 import { APPLICATION_ID, MIGRATIONS } from "./schema.ts";
@@ -15,10 +15,12 @@ import { APPLICATION_ID, MIGRATIONS } from "./schema.ts";
 const FULL_CHECK_BYTES = 64 * 1024 * 1024;
 
 /**
- * Opens (or creates, 0600 in a 0700 directory) the state file at `path`, which must be on a local file system.
+ * Opens (or creates, 0600 in a 0700 directory) the state file `file`, which must be on a local file system.
  * Safe for several processes. Errors: `state-corrupt`, `state-newer` (the file is left as it is), `store-unavailable`.
  */
-export async function openSqlite(path: string, migrations = MIGRATIONS): Promise<Store> {
+export async function openSqlite(file: string, migrations = MIGRATIONS): Promise<Store> {
+  // Absolute for the messages, and because SQLite gives names like ":memory:" a meaning of their own.
+  const path = resolve(file);
   const origin = { name: path, recovery: recovery(path) };
   await prepareFile(path);
   let connection: DatabaseSync | undefined;
@@ -84,7 +86,7 @@ async function migrate(
 ): Promise<void> {
   const before = pragma(db, "user_version");
   if (before === migrations.length) return;
-  if (before > 0) await backup(db, `${path}.schema-${before}`);
+  if (before > 0) await backup(db, `${path}.schema-${before}`, { rate: ALL_PAGES });
   await whenFree(() => db.exec("BEGIN IMMEDIATE"));
   // Another process may have migrated while this one waited.
   const version = pragma(db, "user_version");
