@@ -1,0 +1,132 @@
+/** A plan as text: the same for `plan` and at the start of `rollout`. Pure. */
+import type { Plan, PlannedHost, PlannedWave, Resolution } from "../../plan/model.ts";
+import { kindOf } from "./classes.ts";
+import { bytes, duration, names, plural, versions } from "./format.ts";
+import { accent, dim, flow, type Line, line, span, strong, warn } from "./line.ts";
+import { pad, width } from "./width.ts";
+
+export interface PlanViewOptions {
+  /** `Infinity` where nothing has to fit. */
+  readonly columns: number;
+  /** Every host of every wave with its reason, however many. */
+  readonly all?: boolean;
+}
+
+export function planLines(plan: Plan, o: PlanViewOptions): Line[] {
+  return [
+    title(plan),
+    ...resolved(plan, o.columns),
+    ...plan.waves.flatMap((wave) => waveLines(plan, wave, o)),
+    ...guardLines(plan),
+    ...traffic(plan, o.columns),
+    ...excluded(plan, o),
+    ...plan.warnings.map((text) => line(warn(" warning "), text)),
+    line(dim(` plan hash ${plan.hash}`)),
+  ];
+}
+
+function title(plan: Plan): Line {
+  const kind = kindOf(plan) === "rollout" ? "" : ` ${kindOf(plan)}`;
+  const undone = plan.reverts === undefined ? "" : ` of ${plan.reverts}`;
+  return line(
+    strong(plan.id),
+    `${kind}${undone} ${plan.fleet} `,
+    strong(versions(plan)),
+    `   ${plural(plan.hosts.length, "host")} in ${plural(plan.waves.length, "wave")}`,
+    plan.excluded.length > 0 && dim(`, ${plan.excluded.length} left alone`),
+  );
+}
+
+/** `canary 10 % of 7 -> 1`. */
+export function resolutionText(r: Resolution): string {
+  return `${r.name} ${r.asked} of ${r.base} -> ${r.value}`;
+}
+
+function resolved(plan: Plan, columns: number): Line[] {
+  const segments = plan.resolutions.map((r) => line(dim(resolutionText(r))));
+  return segments.length === 0 ? [] : flow([line(" resolved"), ...segments], columns, { indent: 10 });
+}
+
+function waveLines(plan: Plan, wave: PlannedWave, o: PlanViewOptions): Line[] {
+  const head = line(
+    accent(` wave ${wave.index}/${plan.waves.length} `),
+    strong(wave.label),
+    `   ${plural(wave.hosts.length, "host")}   stop when failures > ${wave.maxFailures}`,
+    wave.soakMs > 0 && `   soak ${duration(wave.soakMs)}`,
+  );
+  const byName = new Map(plan.hosts.map((h) => [h.name, h]));
+  const hosts = wave.hosts.flatMap((name) => byName.get(name) ?? []);
+  const detailed = o.all === true || hosts.length <= (wave.kind === "canary" ? 10 : 5);
+  if (detailed) return [head, ...hosts.map((h) => pick(h, hosts))];
+  return [
+    head,
+    ...groupsByRole(hosts).flatMap((segments) => flow(segments, o.columns, { gap: 2, indent: 9 })),
+  ];
+}
+
+function pick(host: PlannedHost, all: readonly PlannedHost[]): Line {
+  const cells = (of: (h: PlannedHost) => string) => Math.max(...all.map((h) => width(of(h))));
+  const column = (of: (h: PlannedHost) => string) => pad(of(host), cells(of));
+  return line(
+    "   ",
+    strong(column((h) => h.name)),
+    `  ${column((h) => h.role)}  ${column((h) => h.site ?? "-")}  ${column((h) => shortArch(h.arch))}`,
+    host.via !== null && dim(`  via ${host.via}`),
+    dim(`  ${host.why}`),
+    host.from === null && warn("  not reached while planning"),
+  );
+}
+
+const shortArch = (arch: string): string => arch.replace(/-linux$/, "");
+
+/** Larger waves: names by role, as far as two or three lines go. */
+function groupsByRole(hosts: readonly PlannedHost[]): Line[][] {
+  const roles = [...new Set(hosts.map((h) => h.role))];
+  return roles.map((role) => {
+    const of = hosts.filter((h) => h.role === role).map((h) => h.name);
+    const label = line(dim(`   ${plural(of.length, role)}`));
+    const list = of.length <= 13 ? of : of.slice(0, 12);
+    const more = of.length - list.length;
+    return [label, ...list.map((n) => line(n)), ...(more > 0 ? [line(dim(`and ${more} more`))] : [])];
+  });
+}
+
+function guardLines(plan: Plan): Line[] {
+  return plan.guards.map((g) =>
+    line(
+      dim(` quorum  ${g.role}${g.site === null ? "" : ` in ${g.site}`}: `),
+      `${g.required} of ${g.members.length} must be up`,
+      dim(`  ${names(g.members, 4)}`),
+    ),
+  );
+}
+
+/** The whole closure per host at most; what is already there is not copied. */
+function traffic(plan: Plan, columns: number): Line[] {
+  const sites = new Map<string, { bytes: number; hosts: number }>();
+  for (const host of plan.hosts) {
+    if (host.closureBytes === 0) continue;
+    const site = sites.get(host.site ?? "no site") ?? { bytes: 0, hosts: 0 };
+    site.bytes += host.closureBytes;
+    site.hosts += 1;
+    sites.set(host.site ?? "no site", site);
+  }
+  if (sites.size === 0) return [];
+  const segments = [...sites].map(([site, t]) =>
+    line(`${site} ${bytes(t.bytes)}`, dim(` (${plural(t.hosts, "host")})`)),
+  );
+  return flow([line(" to copy at most"), ...segments], columns, { indent: 10 });
+}
+
+function excluded(plan: Plan, o: PlanViewOptions): Line[] {
+  const groups = new Map<string, string[]>();
+  for (const e of plan.excluded) {
+    const key = `${e.state}\0${e.reason}`;
+    groups.set(key, [...(groups.get(key) ?? []), e.host]);
+  }
+  return [...groups].map(([key, hosts]) => {
+    const [state = "", reason = ""] = key.split("\0");
+    const list = o.all ? hosts.join(", ") : names(hosts, 6);
+    return line(span(` ${pad(state, 8)} `, state === "deferred" ? "warn" : "dim"), list, dim(`  ${reason}`));
+  });
+}

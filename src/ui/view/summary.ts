@@ -1,0 +1,130 @@
+/** The end of every run: what changed, what did not and why, the exact next command. Pure. */
+import { classOf, kindOf, type RunKind, stateLabel } from "./classes.ts";
+import { canaryStatistics } from "./confidence.ts";
+import { groupFailures } from "./failures.ts";
+import { bytes, duration, names, versions } from "./format.ts";
+import { pauseText } from "./header.ts";
+import { accent, bad, dim, good, type Line, line, type Span, span, strong, type Tone, warn } from "./line.ts";
+import type { ViewState } from "./model.ts";
+import { nextCommands } from "./next.ts";
+import { pad } from "./width.ts";
+
+/** Unwrapped: the caller decides what to do with long lines. The last line is always a command to type. */
+export function summaryLines(view: ViewState, now: number): Line[] {
+  return [headline(view, now), ...changes(view), ...reasons(view), ...statistics(view), ...next(view)];
+}
+
+function headline(view: ViewState, now: number): Line {
+  const { run } = view;
+  const took = duration((run.endedAt ?? Math.max(view.at, Math.min(now, view.at))) - run.startedAt);
+  return line(
+    strong(run.plan.id),
+    ` ${run.plan.fleet} ${versions(run.plan)}: `,
+    outcome(view),
+    dim(`  after ${took}`),
+  );
+}
+
+function outcome(view: ViewState): Span {
+  const { run } = view;
+  const kind = kindOf(run.plan);
+  const done = stateLabel("updated", kind);
+  switch (run.status) {
+    case "succeeded":
+      return good(`done, every host ${done} or left alone on purpose`);
+    case "succeeded_with_stragglers":
+      return warn("done except for hosts that were away");
+    case "paused":
+      return warn(`paused: ${pauseText(run.reason)}${run.detail ? ` (${run.detail})` : ""}`);
+    case "rolled_back":
+      return warn("rolled back");
+    case "rollback_failed":
+      return bad("the rollback itself failed on some hosts");
+    case "failed":
+      return bad(`failed${run.detail ? `: ${run.detail}` : ""}`);
+    case "aborted":
+      return bad("aborted; nothing new was started, hosts in hand finished or reverted");
+    case "superseded":
+      return dim("a newer run took over");
+    default:
+      return warn(`left ${run.status.replaceAll("_", " ")}; hosts in hand confirm or revert by themselves`);
+  }
+}
+
+interface Bucket {
+  readonly label: string;
+  readonly tone: Tone;
+  readonly hosts: readonly string[];
+  readonly note: string;
+}
+
+function changes(view: ViewState): Line[] {
+  const label = Math.max(...buckets(view).map((b) => b.label.length), 0);
+  return buckets(view).map((b) =>
+    line(
+      span(` ${pad(b.label, label)} ${pad(String(b.hosts.length), 5, "left")}  `, b.tone),
+      names(b.hosts, 8),
+      b.note && dim(`  ${b.note}`),
+    ),
+  );
+}
+
+function buckets(view: ViewState): Bucket[] {
+  const kind = kindOf(view.run.plan);
+  const hosts = [...view.run.hosts.values()];
+  const pick = (test: (h: (typeof hosts)[number]) => boolean) => hosts.filter(test).map((h) => h.name);
+  const copied = hosts.reduce((sum, h) => sum + h.bytes, 0);
+  const all: Bucket[] = [
+    {
+      label: stateLabel("updated", kind),
+      tone: "ok",
+      hosts: pick((h) => h.state === "updated"),
+      note: copied > 0 ? `${bytes(copied)} copied` : "",
+    },
+    {
+      label: "reverted",
+      tone: "bad",
+      hosts: pick((h) => h.state === "reverted"),
+      note: "back on the system they ran before",
+    },
+    { label: "failed", tone: "bad", hosts: pick((h) => h.state === "failed"), note: failedNote(kind) },
+    {
+      label: "in hand",
+      tone: "warn",
+      hosts: pick((h) => classOf(h.state) === "busy"),
+      note: "not confirmed: each confirms or reverts itself",
+    },
+    {
+      label: "deferred",
+      tone: "warn",
+      hosts: pick((h) => h.state === "deferred"),
+      note: "away; they catch up when they are back",
+    },
+    { label: "drifted", tone: "warn", hosts: pick((h) => h.state === "drifted"), note: "left alone" },
+    { label: "skipped", tone: "dim", hosts: pick((h) => h.state === "skipped"), note: "" },
+    { label: "not touched", tone: "dim", hosts: pick((h) => h.state === "pending"), note: "" },
+  ];
+  const filled = all.filter((b) => b.hosts.length > 0);
+  return filled.some((b) => b.label === all[0]?.label) ? filled : [...all.slice(0, 1), ...filled];
+}
+
+function failedNote(kind: RunKind): string {
+  return kind === "install" ? "" : "needs a human";
+}
+
+function reasons(view: ViewState): Line[] {
+  const groups = groupFailures(view.incidents.values());
+  return groups.flatMap((g) => [
+    line(bad(" why: "), strong(names(g.hosts, 5)), `  ${g.message}`, dim(`  [${g.code}]`)),
+    ...(g.hint === null ? [] : [line("      ", dim(`fix: ${g.hint}`))]),
+  ]);
+}
+
+function statistics(view: ViewState): Line[] {
+  const clean = canaryStatistics(view);
+  return clean === null ? [] : [line(dim(` ${clean}`))];
+}
+
+function next(view: ViewState): Line[] {
+  return nextCommands(view).map((command, i) => line(i === 0 ? " next: " : "       ", accent(command)));
+}
