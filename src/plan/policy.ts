@@ -45,7 +45,13 @@ export interface Policy {
     readonly clusters: Readonly<Record<string, Quantity>>;
   };
   /** "Stop when failures > N". */
-  readonly maxFailures: { readonly canary: Quantity; readonly wave: Quantity; readonly perSite?: number };
+  readonly maxFailures: {
+    readonly canary: Quantity;
+    readonly wave: Quantity;
+    /** Upper bound in hosts on `wave`, when the inventory states both `{count: 3, percent: 5%}`. */
+    readonly waveMax?: number;
+    readonly perSite?: number;
+  };
   readonly perSite: { readonly activating: number; readonly copying: number };
   readonly roles: Readonly<Partial<Record<Role, RolePolicy>>>;
   readonly onFailure: "pause" | "rollback" | "continue";
