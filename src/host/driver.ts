@@ -1,5 +1,5 @@
 import type { CheckConfig, Host } from "../inventory/model.ts";
-import type { CheckResult, Evidence, Generation, Observation } from "./protocol.ts";
+import type { CheckResult, Evidence, Generation, HostFacts, Observation } from "./protocol.ts";
 
 /** Names one activation on one host. All operations are idempotent for the same key. */
 export interface Activation {
@@ -13,6 +13,10 @@ export interface Activation {
   readonly mode: "test" | "boot";
   /** The host reverts itself when nobody reaches it for this long after the activation began. */
   readonly confirmTimeoutMs: number;
+  /** May the host reboot (once, into `to`) when a live switch is impossible? Default true. */
+  readonly mayReboot?: boolean;
+  /** Units whose failure never speaks against `to`, besides those that had failed before. */
+  readonly ignoreUnits?: readonly string[];
 }
 
 export interface Call {
@@ -54,4 +58,29 @@ export interface HostDriver {
   /** Removes gc roots and run files of a finished activation. */
   release(host: Host, activation: Activation, o: Call): Promise<void>;
   generations(host: Host, o: Call): Promise<readonly Generation[]>;
+}
+
+/** Who does something, and why: kept on the host and shown to the next one who meets it. */
+export interface HostNote {
+  readonly by: string;
+  readonly reason: string;
+}
+
+/** What an operator asks of single hosts, outside of rollouts. Same errors as `HostDriver`. */
+export interface HostOperations {
+  /** Keeps activations away until `unhold`, or until `until` (seconds since the epoch by the host's clock). */
+  hold(host: Host, note: HostNote & { readonly until?: number }, o: Call): Promise<void>;
+  unhold(host: Host, o: Call): Promise<void>;
+  /** Like a hold, but one person's: somebody else's lock is `host-held`. */
+  lock(host: Host, note: HostNote, o: Call): Promise<void>;
+  unlock(host: Host, o: Call): Promise<void>;
+  /** Returns before the machine goes down; `host-busy` while a run or a switch is under way. */
+  reboot(host: Host, o: Call & { readonly fence?: number }): Promise<void>;
+  /** Deletes generations but the `keep` newest, never what a rollback would go to; `freed` in KiB. */
+  gc(
+    host: Host,
+    o: Call & { readonly keep: number },
+  ): Promise<{ readonly generations: readonly number[]; readonly freed: number }>;
+  /** What an installation needs to know; works on any Linux. */
+  facts(host: Host, o: Call): Promise<HostFacts>;
 }

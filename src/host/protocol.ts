@@ -120,3 +120,76 @@ export const Evidence = z.object({
   closureDiff: z.array(z.string()),
 });
 export type Evidence = z.infer<typeof Evidence>;
+
+/** A disk as an installer sees it. `size` in KiB; partitions as `DEVICE KIB FILESYSTEM`. */
+export const DiskFacts = z.object({
+  name: z.string(),
+  size: z.number(),
+  model: z.string(),
+  serial: z.string(),
+  removable: z.boolean(),
+  rotational: z.boolean(),
+  /** Stable names, `/dev/disk/by-id/…`. */
+  byId: z.array(z.string()),
+  partitions: z.array(z.string()),
+  /** Where parts of it are mounted now. */
+  mounted: z.array(z.string()),
+});
+export type DiskFacts = z.infer<typeof DiskFacts>;
+
+/** Everything `facts.sh` reads before an installation; it changes nothing. */
+export const HostFacts = z.object({
+  schema: z.literal(1),
+  hostname: z.string(),
+  /** `variant` is `installer` in a NixOS installer. */
+  os: z.object({ id: z.string(), version: z.string(), variant: z.string() }),
+  kernel: z.string(),
+  arch: z.string(),
+  /** KiB. */
+  memory: z.number(),
+  bootMode: z.enum(["uefi", "bios", "rpi"]),
+  secureBoot: z.boolean(),
+  /** Kernel lockdown: `none`, `integrity`, `confidentiality`. */
+  lockdown: z.string(),
+  /** May another kernel be loaded? */
+  kexec: z.boolean(),
+  /** `none`, or the container's kind: nothing can be installed there. */
+  container: z.string(),
+  virtualization: z.string(),
+  model: z.string(),
+  serial: z.string(),
+  machineId: z.string(),
+  /** Of the tools an installation may use, those found in PATH. */
+  tools: z.array(z.string()),
+  /** The device of the default route. */
+  uplink: z.object({
+    device: z.string(),
+    kind: z.enum(["none", "ethernet", "wifi", "tunnel", "mobile", "bridge", "bond"]),
+    mac: z.string(),
+  }),
+  macs: z.array(z.string()),
+  disks: z.array(DiskFacts),
+  hostKeys: z.array(z.string()),
+  current: z.string(),
+  bootId: z.string(),
+  elevation: z.enum(["root", "sudo", "doas", "none"]),
+});
+export type HostFacts = z.infer<typeof HostFacts>;
+
+/** Answer of every operation that changes something: `did` is one word, `already` when there was nothing to do. */
+export const Done = z.object({ schema: z.literal(1), did: z.string() });
+/** `rebootNeeded`: kernel, initrd or modules of `to` are not those the host booted. */
+export const Staged = Done.extend({ rebootNeeded: z.boolean() });
+/** `storeFree` in KiB. */
+export const Missing = z.object({
+  schema: z.literal(1),
+  missing: z.array(StorePath),
+  storeFree: z.number(),
+});
+export const CheckAnswer = z.object({ schema: z.literal(1), results: z.array(CheckResult) });
+export const GenerationsAnswer = z.object({ schema: z.literal(1), generations: z.array(Generation) });
+export const GcAnswer = z.object({
+  schema: z.literal(1),
+  generations: z.array(z.coerce.number().int()),
+  freed: z.number(),
+});
