@@ -34,6 +34,16 @@ if (typeof server === "string") {
   beyondTheContract(server, freshUrl);
 }
 
+/** Waits until so many statements wait for a lock; the test's time-out ends it when they never do. */
+async function blockedWriters(sql: postgres.Sql, count: number): Promise<void> {
+  for (;;) {
+    const [row] = await sql`SELECT count(*)::int AS n FROM pg_stat_activity
+      WHERE wait_event_type = 'Lock' AND application_name = 'macula-fleet'`;
+    if (row?.n === count) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
 function beyondTheContract(server: PostgresServer, freshUrl: () => string): void {
   describe("PostgreSQL", () => {
     const env = {};
@@ -91,17 +101,20 @@ function beyondTheContract(server: PostgresServer, freshUrl: () => string): void
       await store.lease("run:r-1", "a", 1_000, T0);
       const sql = direct();
       let taken: unknown;
+      let appending: Promise<unknown> = Promise.resolve();
       let waiting: Promise<unknown> = Promise.resolve();
       await sql.begin(async (tx) => {
-        // What `append` does first.
-        await tx.unsafe(`SELECT fence FROM ${schemaOf(url)}.lease WHERE key = 'run:r-1' FOR UPDATE`);
+        // Holds the append up after its check, before it can write.
+        await tx.unsafe(`LOCK TABLE ${schemaOf(url)}.event IN EXCLUSIVE MODE`);
+        appending = store.append("r-1", 0, [log("x")], { now: T0, fence: 1 });
+        await blockedWriters(sql, 1);
         waiting = store.lease("run:r-1", "b", 1_000, T0 + 5_000).then((lease) => {
           taken = lease;
         });
-        await new Promise((resolve) => setTimeout(resolve, 150));
+        await blockedWriters(sql, 2);
         expect(taken).toBeUndefined();
       });
-      await waiting;
+      await Promise.all([appending, waiting]);
       expect(taken).toMatchObject({ owner: "b", fence: 2 });
       await sql.end();
     });

@@ -68,7 +68,8 @@ describe("the state file", () => {
     await using store = await openSqlite(path, [...MIGRATIONS, "PRAGMA max_page_count = 40"]);
     await store.create(newRun("r-1"));
     await store.append("r-1", 0, [log("a")], { now: T0 });
-    const large = [log("b"), log("x".repeat(1_000_000))];
+    // Many, so that part of it is written before the end is met.
+    const large = [...Array.from({ length: 150 }, () => log("b")), log("x".repeat(1_000_000))];
     const failure = await store.append("r-1", 1, large, { now: T0 }).catch((e: unknown) => e);
     expect(failure).toEqual(failsWith("store-unavailable"));
     expect(failure).toMatchObject({ message: expect.stringContaining("full") });
