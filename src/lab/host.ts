@@ -5,7 +5,7 @@ import { answer } from "./exec.ts";
 import { publicKeyOf } from "./keys.ts";
 import { nextEvent, tick } from "./machine/clock.ts";
 import type { FaultKind } from "./machine/fault.ts";
-import type { Machine } from "./machine/model.ts";
+import { HOST_KEY_FILE, type Machine } from "./machine/model.ts";
 import { cutPower, networkUp, powerOn } from "./machine/power.ts";
 import { createSshd, type ExecRequest, type ExecResult } from "./sshd.ts";
 
@@ -33,9 +33,6 @@ export interface LabHostOptions {
   readonly mayForward?: (port: number) => boolean;
 }
 
-/** Where an installation may put the host key of the installed system. */
-const HOST_KEY_FILE = "/etc/ssh/ssh_host_ed25519_key";
-
 export async function startLabHost(options: LabHostOptions): Promise<LabHost> {
   let machine = options.machine;
   let timer: NodeJS.Timeout | undefined;
@@ -43,6 +40,7 @@ export async function startLabHost(options: LabHostOptions): Promise<LabHost> {
   let presented = "";
   let network = Promise.resolve(); // opening and cutting take turns
   let port = options.port;
+  let ownKey = options.hostKey;
 
   const sshd = createSshd({
     hostKey: options.hostKey,
@@ -53,10 +51,11 @@ export async function startLabHost(options: LabHostOptions): Promise<LabHost> {
     ...(options.mayForward ? { mayForward: options.mayForward } : {}),
   });
 
-  /** The installed system's own key once one was delivered; the installer keeps the key the lab gave it. */
+  /** A delivered key counts from the first boot of the installed system; an installer keeps the one it found. */
   function hostKey(): string {
     const delivered = machine.memory?.kind === "system" ? machine.disk.files[HOST_KEY_FILE] : undefined;
-    return delivered ?? options.hostKey;
+    if (delivered !== undefined) ownKey = delivered;
+    return ownKey;
   }
 
   function advance(): Machine {

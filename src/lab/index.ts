@@ -18,7 +18,7 @@ import { type Catalog, checkRevision, readCatalog, writeCatalog } from "./store/
 export { defaultLabDir, labLayout } from "./layout.ts";
 export { FAULT_HELP, FAULT_KINDS, type FaultKind } from "./machine/fault.ts";
 export { BEHAVIOURS, type Behaviour } from "./machine/system.ts";
-export { createSimClosureSource } from "./sim-source.ts";
+export { createSimClosureSource, labDiskoScript } from "./sim-source.ts";
 
 export interface LabUpOptions {
   readonly dir: string;

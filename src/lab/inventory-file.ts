@@ -31,7 +31,7 @@ export function labInventory(hosts: readonly LabInventoryHost[]): string {
           port: h.port,
           site: h.site,
           role: h.role,
-          ...(h.role === "bootstrap" ? { mesh: { publicAddress: `${h.name}.lab.invalid:443` } } : {}),
+          ...(h.role !== "peer" ? { mesh: { publicAddress: `${h.name}.lab.invalid:443` } } : {}),
         },
       ]),
     ),

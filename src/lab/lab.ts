@@ -128,13 +128,14 @@ function seed(files: LabLayout, host: LabHostShape, s: z.output<typeof LabSettin
     return { ...kept, machine: powerOn(kept.machine, now) };
   }
   const timing: { readonly timing?: Timing } = s.timing ? { timing: s.timing } : {};
-  const spec = { name: host.name, ...timing };
+  const hostKey = newKeyPair(`${host.name} (lab)`);
+  const spec = { name: host.name, hostKey: hostKey.public, ...timing };
   const machine = s.blank
     ? blankMachine(spec, now)
     : installedMachine(spec, closureOf(systemFor(newCatalog("r1", ["r1"]), host.name, "r1")), now);
   return {
     machine,
-    hostKey: newKeyPair(`${host.name} (lab)`).private,
+    hostKey: hostKey.private,
     wrongHostKey: newKeyPair(`not ${host.name} (lab)`).private,
     port: 0,
   };

@@ -11,6 +11,7 @@ export interface AnywhereOptions {
   readonly phases: readonly Phase[];
   readonly storePaths: { readonly disko: string; readonly toplevel: string } | null;
   readonly extraFiles: string | null;
+  readonly copyHostKeys: boolean;
 }
 
 /** `abort`: what the real program says after `aborted: ` on stderr before it exits 1. */
@@ -32,7 +33,6 @@ const IGNORED: Readonly<Record<string, number>> = {
   "--no-disko-deps": 0,
   "--no-substitute-on-destination": 0,
   "--no-use-machine-substituters": 0,
-  "--copy-host-keys": 0,
   "--debug": 0,
   "--print-build-logs": 0,
   "-L": 0,
@@ -47,6 +47,7 @@ export function parseAnywhere(argv: readonly string[]): ParsedAnywhere {
   let phases: readonly Phase[] = PHASES;
   let storePaths: AnywhereOptions["storePaths"] = null;
   let extraFiles: string | null = null;
+  let copyHostKeys = false;
 
   for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
     const ignored = IGNORED[word];
@@ -55,6 +56,9 @@ export function parseAnywhere(argv: readonly string[]): ParsedAnywhere {
       continue;
     }
     switch (word) {
+      case "--copy-host-keys":
+        copyHostKeys = true;
+        break;
       case "--help":
         return { kind: "help" };
       case "-i":
@@ -99,6 +103,15 @@ export function parseAnywhere(argv: readonly string[]): ParsedAnywhere {
   const [user, address] = target.includes("@") ? target.split("@", 2) : ["root", target];
   return {
     kind: "run",
-    options: { user: user ?? "root", address: address ?? "", port, identity, phases, storePaths, extraFiles },
+    options: {
+      user: user ?? "root",
+      address: address ?? "",
+      port,
+      identity,
+      phases,
+      storePaths,
+      extraFiles,
+      copyHostKeys,
+    },
   };
 }

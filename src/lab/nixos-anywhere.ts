@@ -8,6 +8,8 @@ import { argv } from "node:process";
 import { setTimeout as delay } from "node:timers/promises";
 import ssh2 from "ssh2";
 import { connectLab, type LabControl } from "./control.ts";
+import { newKeyPair, publicKeyOf } from "./keys.ts";
+import { HOST_KEY_FILE } from "./machine/model.ts";
 import { type AnywhereOptions, parseAnywhere } from "./nixos-anywhere-options.ts";
 import { systemOfPath } from "./store/closure.ts";
 
@@ -42,7 +44,7 @@ async function run(lab: LabControl, o: AnywhereOptions): Promise<void> {
   if (o.storePaths && !systemOfPath(o.storePaths.toplevel)) {
     throw new Abort(`${o.storePaths.toplevel} was not built by this lab's flake`);
   }
-  const files = o.extraFiles ? readExtraFiles(o.extraFiles) : {};
+  const files = withHostKey(o.extraFiles ? readExtraFiles(o.extraFiles) : {}, o);
 
   step("Uploading install SSH keys");
   await untilLogin(o);
@@ -110,6 +112,15 @@ function readExtraFiles(dir: string): Record<string, string> {
   return Object.fromEntries(
     files.map((file) => [file.slice(dir.replace(/\/+$/, "").length), readFileSync(file, "utf8")]),
   );
+}
+
+/** A new system makes itself new host keys unless it is given some, or the installer's are copied. */
+function withHostKey(files: Record<string, string>, o: AnywhereOptions): Record<string, string> {
+  const secret = files[HOST_KEY_FILE];
+  if (secret !== undefined) return { ...files, [`${HOST_KEY_FILE}.pub`]: publicKeyOf(secret) };
+  if (o.copyHostKeys) return files;
+  const made = newKeyPair("made at first boot (lab)");
+  return { ...files, [HOST_KEY_FILE]: made.private, [`${HOST_KEY_FILE}.pub`]: made.public };
 }
 
 try {

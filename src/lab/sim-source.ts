@@ -6,6 +6,11 @@ import type { StoreEntry } from "./machine/system.ts";
 import { readCatalog, systemFor } from "./store/catalog.ts";
 import { closureOf, systemOfPath, toplevelPath } from "./store/closure.ts";
 import { exportStream } from "./store/export-stream.ts";
+import { storePath } from "./store/paths.ts";
+
+/** Where the lab's "disko script" for a host and revision would be: for `nixos-anywhere --store-paths`. */
+export const labDiskoScript = (host: string, revision: string): string =>
+  storePath(`disko-${host}-${revision}`);
 
 /** `dir` is the lab's directory; its releases are read anew at every call, so `lab release` takes effect at once. */
 export function createSimClosureSource(dir: string): ClosureSource {

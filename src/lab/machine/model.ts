@@ -125,6 +125,17 @@ export interface Machine {
   /** The system that came up last, empty for none. */
   readonly lastBooted: string;
   readonly faults: readonly FaultKind[];
+  /** Public key the machine was delivered with, `ssh-ed25519 AAAA…`. */
+  readonly hostKey: string;
+}
+
+/** Where an installation puts the host keys of the installed system. */
+export const HOST_KEY_FILE = "/etc/ssh/ssh_host_ed25519_key";
+
+/** The key of the running system; an installer keeps the one it found. */
+export function hostPublicKey(m: Machine): string {
+  const delivered = m.disk.files[`${HOST_KEY_FILE}.pub`];
+  return (delivered ?? m.hostKey).trim().split(" ").slice(0, 2).join(" ");
 }
 
 const GiB = 2 ** 30;
@@ -163,6 +174,7 @@ export interface MachineSpec {
   readonly name: string;
   readonly arch?: string;
   readonly timing?: Timing;
+  readonly hostKey?: string;
 }
 
 /** A machine whose disk is empty and which runs an installer, waiting. */
@@ -177,6 +189,7 @@ export function blankMachine(spec: MachineSpec, now: number): Machine {
     boots: 1,
     lastBooted: "",
     faults: [],
+    hostKey: spec.hostKey ?? "",
   };
 }
 

@@ -36,7 +36,7 @@ export function describeSystem(host: string, revision: string, behaviour: Behavi
 }
 
 export const toplevelPath = (s: Pick<SystemDescription, "host" | "revision" | "behaviour">): string =>
-  storePath(`nixos-system-${s.host}-${s.revision}`, s.behaviour);
+  storePath(`nixos-system-${s.host}-${s.revision}`, s.host, s.revision, s.behaviour);
 
 /** The system a toplevel path stands for, or null when no lab system has this path. */
 export function systemOfPath(path: string): SystemDescription | null {

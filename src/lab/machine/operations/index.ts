@@ -1,0 +1,24 @@
+/** What a lab host can do: one operation per script of `src/host/scripts/`. [pure] */
+import { activate, commit, release, revert } from "./activation.ts";
+import { check } from "./check.ts";
+import { note, reboot } from "./note.ts";
+import { evidence, facts, probe } from "./observe.ts";
+import type { Operation } from "./operation.ts";
+import { gc, generations, missing, stage } from "./store.ts";
+
+export const OPERATIONS: Readonly<Record<string, Operation>> = {
+  probe,
+  missing,
+  stage,
+  activate,
+  check,
+  commit,
+  revert,
+  evidence,
+  release,
+  generations,
+  reboot,
+  note,
+  gc,
+  facts,
+};
