@@ -3,7 +3,8 @@ import { FleetError } from "../../errors.ts";
 
 export interface EngineCall {
   readonly signal: AbortSignal;
-  readonly input?: string | Uint8Array;
+  /** What `docker` reads from stdin. */
+  readonly input?: string | AsyncIterable<Uint8Array>;
   /** Deadline in ms, default 60 000. */
   readonly timeoutMs?: number;
 }
@@ -22,13 +23,18 @@ export const dockerCli: Engine = {
       timeout: call.timeoutMs ?? 60_000,
       reject: false,
       maxBuffer: 64 * 1024 * 1024,
-      ...(call.input === undefined ? { stdin: "ignore" } : { input: call.input }),
+      ...stdin(call.input),
     });
     call.signal.throwIfAborted();
     if (result.failed) throw engineFailure(args, result);
     return result.stdout.trim();
   },
 };
+
+function stdin(input: EngineCall["input"]) {
+  if (input === undefined) return { stdin: "ignore" } as const;
+  return typeof input === "string" ? ({ input } as const) : ({ stdin: input } as const);
+}
 
 interface EngineResult {
   readonly code?: string | undefined;

@@ -81,7 +81,10 @@ async function buildImage(suite: Suite, tag: string, o: EnsureImageOptions): Pro
   throw buildFailure(suite, built.code === "ENOENT" || built.failed ? built : loaded);
 }
 
-function buildFailure(suite: Suite, result: { readonly code?: string | undefined; readonly stderr: string }): FleetError {
+function buildFailure(
+  suite: Suite,
+  result: { readonly code?: string | undefined; readonly stderr: string },
+): FleetError {
   if (result.code === "ENOENT") {
     return new FleetError("tool-missing", "mmdebstrap is needed to build the lab's host images", {
       hint: "apt-get install mmdebstrap",

@@ -3,7 +3,7 @@
 set -eu
 root=$1 suite=$2 recipe=$3
 
-install -m 755 "$recipe/lab-init" "$root/usr/local/sbin/lab-init"
+install -m 755 "$recipe/lab-init" "$recipe/lab-fault" "$root/usr/local/sbin/"
 install -m 644 "$recipe/nix.conf" "$root/etc/nix/nix.conf"
 install -D -m 644 "$recipe/sshd.conf" "$root/etc/ssh/sshd_config.d/lab.conf"
 install -D -m 644 "$recipe/journald.conf" "$root/etc/systemd/journald.conf.d/lab.conf"

@@ -27,7 +27,7 @@ for link in /sys/class/net/eth*; do
   if [ -n "$down" ]; then
     echo "setting ${link##*/} down"
     ip link set "${link##*/}" down
-  elif [ "$(cat "$link/operstate")" = down ] && [ ! -e /run/lab-unreachable ]; then
+  elif [ "$(cat "$link/operstate")" = down ] && [ ! -e /var/lib/lab/fault/unreachable ]; then
     ip link set "${link##*/}" up
   fi
 done

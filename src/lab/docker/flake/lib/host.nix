@@ -9,21 +9,21 @@ let
   named = host.disk.device or "";
   device = if builtins.substring 0 1 named == "/" then named else "/dev/vda";
   flag = fault: if fault then "1" else "";
-  version = "25.11.${revision}";
+  version = "26.05.lab-${revision}";
 
   # Made reproducible by a seeded generator: the same path has the same content wherever it is built.
   payload = pname: seed: kib: run pname { inherit seed; kib = toString kib; } ''
     mkdir -p $out/share
-    awk -v seed=$seed -v kib=$kib 'BEGIN {
-      srand(seed)
+    awk -v seed=$(printf %s "$seed" | cksum | cut -d " " -f 1) -v kib=$kib 'BEGIN {
+      srand(seed + 0)
       for (i = 0; i < kib * 128; i++) printf "%08x", int(rand() * 2147483647)
     }' > $out/share/blob
   '';
   # Shared by all hosts and releases: sent once. The delta: new with each release.
   shared = payload "shared-payload-1.0" 1 2048;
-  delta = payload "release-payload-1.${revision}" revision 256;
+  delta = payload "release-payload-${revision}" revision 256;
 
-  app = run "lab-app-1.${revision}" { inherit delta shared revision sh tools; src = ./lab-app.sh; names = "sh tools out"; } ''
+  app = run "lab-app-1.0-${revision}" { inherit delta shared revision sh tools; src = ./lab-app.sh; names = "sh tools out"; } ''
     mkdir -p $out/bin $out/www
     ln -s $shared/share/blob $out/www/shared
     ln -s $delta/share/blob $out/www/delta
@@ -55,7 +55,7 @@ let
     for unit in $units; do
       {
         echo '[Unit]'
-        echo "Description=$unit of $hostName, revision $revision"
+        echo "Description=Lab workload of $hostName, release $revision"
         echo '[Service]'
         echo "Environment=LAB_UNIT_FAILS=$unitFails LAB_CRASH_AFTER=$crashAfter"
         echo "ExecStartPre=$app/bin/lab-app check"
@@ -67,7 +67,7 @@ let
     done
   '';
 
-  kernel = if fault.kernelChanges or false then "6.18.${revision}" else "6.12.1";
+  kernel = if fault.kernelChanges or false then "6.18.0-${revision}" else "6.12.1";
   initInterface = if fault.initChanges or false then "2.${revision}" else "2";
 
   toplevel = run "nixos-system-${name}-${version}" {
@@ -82,8 +82,10 @@ let
     inhibited = flag (fault.inhibited or false);
     bootloaderFails = flag (fault.bootloaderFails or false);
     noBoot = flag (fault.noBoot or false);
+    noBuild = flag (fault.noBuild or false);
     kernelParams = builtins.concatStringsSep " " ([ "loglevel=4" ] ++ (host.hardware.consoles or [ ]));
   } ''
+    [ -z "$noBuild" ] || { echo "this release does not build"; exit 1; }
     mkdir -p $out/bin $out/specialisation $out/kernel-modules/lib/modules/$kernel
     printf %s "$version" > $out/nixos-version
     printf %s "$system" > $out/system

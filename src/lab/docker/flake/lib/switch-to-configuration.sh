@@ -7,8 +7,6 @@ out=@out@
 action=${1-}
 say() { echo "$@" >&2; }
 finish() { echo "$(date +%s) $action $out rc=$1" >> /var/log/lab-switch.log; exit "$1"; }
-# Faults injected into this host spare the system they name.
-host_fault() { [ -e "/var/lib/lab/fault/$1" ] && [ "$(head -n 1 "/var/lib/lab/fault/$1")" != "$out" ]; }
 
 case $action in
   switch | boot | test | dry-activate) ;;
@@ -75,7 +73,6 @@ if [ $action = dry-activate ]; then
   finish 0
 fi
 
-if host_fault slow; then sleep "$(sed -n 2p /var/lib/lab/fault/slow)"; fi
 [ -z "@sleep@" ] || sleep "@sleep@"
 if [ -n "$stop" ]; then
   say "stopping the following units: $(list $stop)"

@@ -1,0 +1,44 @@
+import { LAB_LABEL } from "./container.ts";
+import type { Engine } from "./engine.ts";
+
+export interface LabNetwork {
+  readonly name: string;
+  /** IPv4, `172.20.0.0/16`. */
+  readonly subnet: string;
+}
+
+/** A bridge of the lab's own: reachable from this machine, without a way out. */
+export async function createLabNetwork(
+  engine: Engine,
+  lab: string,
+  signal: AbortSignal,
+): Promise<LabNetwork> {
+  const name = `mf-lab-${lab}`;
+  const create = (subnet: readonly string[]) =>
+    engine.run(
+      [
+        ...["network", "create", "--driver", "bridge", "--internal", "--label", `${LAB_LABEL}=${lab}`],
+        ...["--opt", `com.docker.network.bridge.name=mf-${lab}`, ...subnet, name],
+      ],
+      { signal },
+    );
+  // Fixed addresses need a subnet that was asked for: the engine chooses a free one, then it is asked for.
+  await create([]);
+  const format = "{{range .IPAM.Config}}{{.Subnet}} {{end}}";
+  const found = await engine.run(["network", "inspect", "--format", format, name], { signal });
+  const subnet = found.split(" ").find((text) => text.includes(".")) ?? "";
+  await engine.run(["network", "rm", name], { signal });
+  await create(["--subnet", subnet]);
+  return { name, subnet };
+}
+
+/** Removes everything that carries the lab's label, and nothing else. */
+export async function removeLabObjects(engine: Engine, lab: string, signal: AbortSignal): Promise<void> {
+  const filter = ["--filter", `label=${LAB_LABEL}=${lab}`];
+  const list = async (args: readonly string[]) =>
+    (await engine.run([...args, "--quiet", ...filter], { signal })).split("\n").filter(Boolean);
+  const containers = await list(["ps", "--all"]);
+  if (containers.length > 0) await engine.run(["rm", "--force", "--volumes", ...containers], { signal });
+  for (const network of await list(["network", "ls"]))
+    await engine.run(["network", "rm", network], { signal });
+}

@@ -1,0 +1,120 @@
+import { FleetError } from "../errors.ts";
+import type { Host, HostName } from "../inventory/model.ts";
+import { buildSystems, evaluateSystems } from "./build.ts";
+import type { Closure, ClosureSource, StorePathInfo } from "./closures.ts";
+import * as commands from "./commands.ts";
+import { lockedReference, resolveRevision } from "./flake.ts";
+import {
+  type ClosureChange,
+  lastLines,
+  parseClosureDiff,
+  parseNixVersion,
+  parsePathInfo,
+  parsePaths,
+  systemVersion,
+} from "./parse.ts";
+import { parseFlakeReference } from "./reference.ts";
+import type { NixCall, NixResult, NixRunner } from "./runner.ts";
+
+export interface FlakeClosureSourceOptions {
+  /** `./flake`, `path:…`, `git+ssh://…`, `github:…`; see the inventory's `fleet.flake`. */
+  readonly flakeRef: string;
+  /** What a relative `flakeRef` is relative to: absolute. */
+  readonly baseDir: string;
+  readonly run: NixRunner;
+  /** Default false: a dirty work tree is refused. */
+  readonly allowDirty?: boolean;
+  /** Hosts per evaluation, default 25: a real NixOS system takes 100-200 MB to evaluate. */
+  readonly chunkSize?: number;
+  /** Options for evaluation and builds, such as `--offline`. */
+  readonly nixOptions?: readonly string[];
+}
+
+/** A fleet's real systems. Beyond `ClosureSource`: what `plan`, `preflight` and `push` need of Nix. */
+export interface FlakeClosureSource extends ClosureSource {
+  /** Only the names count. */
+  build(
+    hosts: readonly Pick<Host, "name">[],
+    revision: string,
+    o: NixCall,
+  ): Promise<ReadonlyMap<HostName, Closure>>;
+  /** `2.26.3`; throws `nix-missing` also when Nix is too old (before 2.8). */
+  nixVersion(o: NixCall): Promise<string>;
+  /** What changes from one system to the other; both must be in the local store. */
+  diff(before: string, after: string, o: NixCall): Promise<readonly ClosureChange[]>;
+  /** Uploads whole closures to a binary cache (`file://…?secret-key=FILE`, `s3://…`) or store (`ssh-ng://…`). */
+  push(url: string, toplevels: readonly string[], o: NixCall): Promise<void>;
+}
+
+/** Systems from `nixosConfigurations.<host>` of a flake, built by the Nix (2.8 or newer) of this machine. */
+export function createFlakeClosureSource(options: FlakeClosureSourceOptions): FlakeClosureSource {
+  const { run, chunkSize = 25, nixOptions = [], allowDirty = false } = options;
+  const flake = parseFlakeReference(options.flakeRef, options.baseDir);
+  const building = { run, chunkSize, nixOptions };
+
+  return {
+    revision: (to, call) => resolveRevision(flake, to, { run, allowDirty, nixOptions }, call),
+
+    async build(hosts, revision, call) {
+      if (hosts.length === 0) return new Map();
+      const reference = await lockedReference(flake, revision, { run }, call);
+      const names = hosts.map((host) => host.name);
+      const systems = await evaluateSystems(reference, names, building, call);
+      await buildSystems(systems, building, call);
+      const outs = [...new Set([...systems.values()].map((system) => system.out))];
+      const sizes = parsePathInfo(await stdout(commands.pathInfo(outs, { closure: true }), run, call));
+      const closure = (out: string): Closure => ({
+        toplevel: out,
+        size: sizes.get(out)?.closureSize ?? 0,
+        version: systemVersion(out),
+      });
+      return new Map([...systems].map(([host, system]) => [host, closure(system.out)]));
+    },
+
+    async requisites(toplevel, call): Promise<readonly StorePathInfo[]> {
+      const [order, info] = await Promise.all([
+        stdout(commands.requisites([toplevel]), run, call),
+        stdout(commands.pathInfo([toplevel], { recursive: true }), run, call),
+      ]);
+      const sizes = parsePathInfo(info);
+      return parsePaths(order).map((path) => ({ path, size: sizes.get(path)?.size ?? 0 }));
+    },
+
+    async *export(paths, call) {
+      if (paths.length > 0) yield* run.stream(commands.exportPaths(paths), call);
+    },
+
+    async nixVersion(call) {
+      const text = await stdout(commands.version(), run, call);
+      const found = parseNixVersion(text);
+      const [major = 0, minor = 0] = (found ?? "").split(".").map(Number);
+      if (found !== null && (major > 2 || (major === 2 && minor >= 8))) return found;
+      throw new FleetError("nix-missing", `Nix 2.8 or newer is needed, this machine has ${text.trim()}`);
+    },
+
+    diff: async (before, after, call) =>
+      parseClosureDiff(await stdout(commands.diffClosures(before, after), run, call)),
+
+    async push(url, toplevels, call) {
+      const result = await run.run(commands.copyTo(url, toplevels), call);
+      if (result.code === 0) return;
+      throw new FleetError(
+        "copy-failed",
+        `the push to ${withoutKey(url)} failed:\n${lastLines(result.stderr)}`,
+        {
+          hint: "what has arrived stays there: the same command goes on where it stopped",
+        },
+      );
+    },
+  };
+}
+
+async function stdout(command: commands.NixCommand, run: NixRunner, call: NixCall): Promise<string> {
+  const result: NixResult = await run.run(command, { signal: call.signal });
+  if (result.code === 0) return result.stdout;
+  throw new FleetError("command-failed", `${command.label} failed:\n${lastLines(result.stderr)}`);
+}
+
+function withoutKey(url: string): string {
+  return url.split("?", 1)[0] ?? url;
+}
