@@ -43,3 +43,6 @@ export function defaultLabDir(env: Readonly<Record<string, string | undefined>>)
   const home = env.XDG_STATE_HOME || join(env.HOME || homedir(), ".local", "state");
   return join(home, "macula-fleet", "lab");
 }
+
+/** The controller's state file for a lab, as `--state` takes it: a lab's runs live and die with the lab. */
+export const labState = (dir: string): string => join(labLayout(dir).state, "state.db");

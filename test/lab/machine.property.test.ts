@@ -1,0 +1,146 @@
+/** Whatever is asked of a host, in whatever order, with power cuts in between: what contract §5 promises holds. */
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import { tick } from "../../src/lab/machine/clock.ts";
+import { type Machine, profilePath } from "../../src/lab/machine/model.ts";
+import { cutPower, powerOn } from "../../src/lab/machine/power.ts";
+import { closureIn } from "../../src/lab/machine/store.ts";
+import { BEHAVIOURS, type Behaviour } from "../../src/lab/machine/system.ts";
+import { closureOf } from "../../src/lab/store/closure.ts";
+import { call, newHost, pathOf, receive, settle, system, T0 } from "./support/machines.ts";
+
+type Action =
+  | { readonly kind: "activate"; readonly behaviour: Behaviour; readonly mode: "test" | "boot" }
+  | { readonly kind: "commit" | "revert" | "check" | "release" | "gc" | "reboot" | "power-cut" }
+  | { readonly kind: "wait"; readonly ms: number };
+
+const action: fc.Arbitrary<Action> = fc.oneof(
+  fc.record({
+    kind: fc.constant("activate" as const),
+    behaviour: fc.constantFrom(...BEHAVIOURS),
+    mode: fc.constantFrom("test" as const, "boot" as const),
+  }),
+  fc.record({
+    kind: fc.constantFrom(
+      "commit" as const,
+      "revert" as const,
+      "check" as const,
+      "release" as const,
+      "gc" as const,
+      "reboot" as const,
+      "power-cut" as const,
+    ),
+  }),
+  fc.record({ kind: fc.constant("wait" as const), ms: fc.integer({ min: 1, max: 8000 }) }),
+);
+
+interface World {
+  readonly machine: Machine;
+  readonly now: number;
+  readonly runs: number;
+}
+
+function act(w: World, a: Action): World {
+  const { machine: m, now, runs } = w;
+  if (a.kind === "wait") return { ...w, machine: tick(m, now + a.ms), now: now + a.ms };
+  if (a.kind === "power-cut") return { ...w, machine: powerOn(cutPower(m), now) };
+  if (!m.memory) return w;
+  if (a.kind === "activate") {
+    const run = runs + 1;
+    const staged = receive(m, system(`r${run + 1}`, a.behaviour));
+    const from = m.memory.current;
+    const parameters = {
+      RUN: `run-${run}`,
+      ATTEMPT: 1,
+      FENCE: run,
+      FROM: from,
+      CONFIRM_TIMEOUT: 5,
+      MAY_REBOOT: 1,
+    };
+    const to = pathOf(`r${run + 1}`, a.behaviour);
+    return {
+      ...w,
+      machine: call(staged, "activate", { ...parameters, MODE: a.mode, TO: to }, now).machine,
+      runs: run,
+    };
+  }
+  const s = m.disk.state;
+  const mine = s
+    ? { RUN: s.rollout, ATTEMPT: s.attempt, FENCE: s.fence, FROM: s.from, TO: s.to, CONFIRM_TIMEOUT: 5 }
+    : { RUN: "run-0", ATTEMPT: 1, FENCE: 0, FROM: pathOf("r1"), TO: pathOf("r1") };
+  return { ...w, machine: call(m, a.kind, { ...mine, KEEP: 2 }, now).machine };
+}
+
+const start: World = { machine: newHost(), now: T0, runs: 0 };
+const actions = fc.array(action, { maxLength: 25 });
+
+it("the boot default changes only by a commit, or by going back from one", () => {
+  fc.assert(
+    fc.property(actions, (list) => {
+      let world = start;
+      for (const a of list) {
+        const before = world.machine;
+        world = act(world, a);
+        const after = world.machine;
+        if (after.disk.bootDefault === before.disk.bootDefault) continue;
+        const state = after.disk.state;
+        const committed = a.kind === "commit" && state?.phase === "committed";
+        const undone = state?.phase === "reverted" || state?.phase === "reverting";
+        expect(committed || undone).toBe(true);
+        expect(after.disk.bootDefault).toBe(committed ? state?.to : state?.from);
+      }
+    }),
+  );
+});
+
+it("profile and boot default never part, and everything they need stays", () => {
+  fc.assert(
+    fc.property(actions, (list) => {
+      for (let i = 0, world = start; i < list.length; i++) {
+        const a = list[i];
+        if (a) world = act(world, a);
+        const { disk, memory } = world.machine;
+        expect(profilePath(disk)).toBe(disk.bootDefault);
+        for (const path of [disk.bootDefault, memory?.current ?? disk.bootDefault]) {
+          const description = disk.store[path]?.system;
+          expect(description).toBeDefined();
+          const whole = description ? closureOf(description).length : 0;
+          expect(closureIn(disk, [path]).size).toBe(whole);
+        }
+      }
+    }),
+  );
+});
+
+it("left alone, a host ends committed or where it came from, with nothing armed", () => {
+  fc.assert(
+    fc.property(actions, (list) => {
+      const end = settle(list.reduce(act, start).machine);
+      const { memory, disk } = end;
+      if (!memory) {
+        expect(end.power.kind).toBe("hung");
+        // Only a committed system that cannot boot leaves a host dead.
+        expect(disk.store[disk.bootDefault]?.system?.behaviour).toBe("no-boot");
+        return;
+      }
+      expect(memory.timers).toEqual([]);
+      expect(memory.jobs).toEqual([]);
+      expect(memory.current).toBe(disk.bootDefault);
+    }),
+  );
+});
+
+it("a power cut before the commit brings the recorded system back", () => {
+  fc.assert(
+    fc.property(actions, fc.integer({ min: 0, max: 6000 }), (list, ms) => {
+      const w = list.reduce(act, start);
+      const before = tick(w.machine, w.now + ms);
+      const state = before.disk.state;
+      fc.pre(state !== null && state.phase !== "committed" && before.disk.bootDefault === state.from);
+      fc.pre(before.disk.bootOnce === "");
+      const after = settle(powerOn(cutPower(before), w.now + ms));
+      fc.pre(after.memory !== null);
+      expect(after.memory?.current).toBe(state?.from);
+    }),
+  );
+});
