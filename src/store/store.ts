@@ -23,7 +23,7 @@ export interface RunRecord {
 export interface Lease {
   readonly key: string;
   readonly owner: string;
-  /** Grows with every grant of this key, for ever; hosts refuse lower ones. */
+  /** Grows with every grant of any key, for ever: hosts compare fences across runs and refuse lower ones. */
   readonly fence: number;
   readonly expiresAt: number;
 }

@@ -24,7 +24,7 @@ function leases(make: () => Promise<Subject>): void {
       expect(lease).toEqual({ key: "run:r-1", owner: "a", fence: 1, expiresAt: T0 + 1_000 });
       expect(await store().lease("run:r-1", "b", 1_000, T0 + 999)).toBeNull();
       expect(await store().lease("run:r-1", "a", 1_000, T0 + 999)).toBeNull();
-      expect(await store().lease("run:r-2", "b", 1_000, T0)).toMatchObject({ fence: 1 });
+      expect(await store().lease("run:r-2", "b", 1_000, T0)).toMatchObject({ fence: 2 });
       expect(await store().holder("run:r-1", T0 + 999)).toEqual(lease);
     });
 

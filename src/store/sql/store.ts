@@ -120,9 +120,10 @@ export class SqlStore implements Store {
   async lease(key: string, owner: string, ttlMs: number, now: number): Promise<Lease | null> {
     const expiresAt = now + ttlMs;
     const [granted] = await this.#write(
-      `INSERT INTO ${this.#schema}.lease AS last (key, owner, fence, expires_at, held) VALUES (?, ?, 1, ?, 1)
+      `INSERT INTO ${this.#schema}.lease AS last (key, owner, fence, expires_at, held)
+       VALUES (?, ?, (SELECT coalesce(max(fence), 0) + 1 FROM ${this.#schema}.lease), ?, 1)
        ON CONFLICT (key) DO UPDATE
-         SET owner = excluded.owner, fence = last.fence + 1, expires_at = excluded.expires_at, held = 1
+         SET owner = excluded.owner, fence = excluded.fence, expires_at = excluded.expires_at, held = 1
          WHERE last.held = 0 OR last.expires_at <= ?
        RETURNING fence`,
       [key, owner, expiresAt, now],
