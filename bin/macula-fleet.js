@@ -1,0 +1,28 @@
+#!/usr/bin/env node
+// Launcher: finds a Node.js new enough, then hands over. Written for old ones: no syntax newer than 2020.
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+const MINIMUM = [22, 13];
+const [major, minor] = process.versions.node.split(".").map(Number);
+const recent = major > MINIMUM[0] || (major === MINIMUM[0] && minor >= MINIMUM[1]);
+const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+
+if (recent) {
+  const built = here("../dist/main.js");
+  const { main } = await import(existsSync(built) ? built : here("../src/main.ts"));
+  await main(process.argv.slice(2));
+} else {
+  // The lockfile brings one along for exactly this case.
+  const bundled = here(`../node_modules/node-linux-${process.arch}/bin/node`);
+  if (!existsSync(bundled)) {
+    console.error(`macula-fleet needs Node.js ${MINIMUM.join(".")} or newer; this is ${process.versions.node}.`);
+    console.error("Install a newer one, or run it through npm, which brings Node.js 24 along: npm ci && npx macula-fleet …");
+    process.exit(1);
+  }
+  const { status, signal } = spawnSync(bundled, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
+    stdio: "inherit",
+  });
+  process.exit(signal ? 130 : (status ?? 1));
+}

@@ -1,0 +1,244 @@
+/**
+ * The composition root: the only place that picks implementations. Commands get an `App` and build nothing
+ * themselves; everything heavy is imported when first asked for.
+ */
+import { hostname, userInfo } from "node:os";
+import { join } from "node:path";
+import { z } from "zod";
+import { FleetError } from "./errors.ts";
+import type { SshDriver } from "./host/ssh-driver.ts";
+import { parseDuration } from "./inventory/duration.ts";
+import type { CheckConfig, Host, Inventory } from "./inventory/model.ts";
+import { type Clock, systemClock } from "./kernel/clock.ts";
+import type { ClosureSource } from "./nix/closures.ts";
+import type { Performer } from "./rollout/perform.ts";
+import type { Store } from "./store/store.ts";
+import type { SessionPool } from "./transport/pool.ts";
+import type { Target } from "./transport/transport.ts";
+
+/** What the program gets from its surroundings; tests hand in their own. */
+export interface Process {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  readonly stdin: NodeJS.ReadStream;
+  readonly stdout: NodeJS.WriteStream;
+  readonly stderr: NodeJS.WriteStream;
+  readonly pid: number;
+  readonly signals: {
+    /** First ^C. */
+    readonly drain: AbortSignal;
+    /** Second ^C, or `--timeout`. */
+    readonly abort: AbortSignal;
+    /** Starts the `--timeout` clock. */
+    readonly abortAfter: (ms: number) => void;
+  };
+}
+
+const Count = z.coerce
+  .number("must be a whole number")
+  .int("must be a whole number")
+  .min(1, "must be at least 1");
+export const Duration = z.string().transform((text, context) => {
+  const ms = parseDuration(text);
+  if (ms === undefined) {
+    context.addIssue({ code: "custom", message: `"${text}" is not a duration such as 90s, 10m or 2h` });
+    return z.NEVER;
+  }
+  return ms;
+});
+
+export const Globals = z.object({
+  inventory: z.string().optional(),
+  limit: z.string().optional(),
+  output: z.enum(["human", "plain", "json", "ndjson"]).optional(),
+  state: z.string().optional(),
+  forks: Count.default(32),
+  timeout: Duration.optional(),
+  acceptNew: z.boolean().default(false),
+  yes: z.boolean().default(false),
+  color: z.boolean().default(true),
+  verbose: z.boolean().default(false),
+});
+export type Globals = z.output<typeof Globals>;
+
+/** The way to a fleet's hosts and systems. */
+export interface Remote {
+  readonly driver: SshDriver;
+  readonly pool: SessionPool;
+  readonly closures: ClosureSource;
+  readonly targetOf: (host: Host) => Target;
+  readonly performer: Performer;
+}
+
+export class App implements AsyncDisposable {
+  readonly process: Process;
+  readonly globals: Globals;
+  readonly clock: Clock = systemClock;
+  readonly #open: AsyncDisposable[] = [];
+
+  constructor(process: Process, globals: Globals) {
+    this.process = process;
+    this.globals = globals;
+    if (globals.timeout !== undefined) process.signals.abortAfter(globals.timeout);
+  }
+
+  /** Ends work that may be stopped at any time: looking, planning, copying. */
+  get signal(): AbortSignal {
+    return AbortSignal.any([this.process.signals.drain, this.process.signals.abort]);
+  }
+
+  /** `me@laptop:4711`: who drives a run or holds a host. */
+  get operator(): string {
+    const user = this.process.env.USER ?? userInfo().username;
+    return `${user}@${hostname()}:${this.process.pid}`;
+  }
+
+  /** `human` on a terminal, `plain` elsewhere. */
+  get format(): "human" | "plain" | "json" | "ndjson" {
+    return this.globals.output ?? (this.process.stdout.isTTY ? "human" : "plain");
+  }
+
+  get color(): boolean {
+    const { env, stdout } = this.process;
+    if (!this.globals.color || (env.NO_COLOR ?? "") !== "") return false;
+    return (env.FORCE_COLOR ?? "") !== "" ? env.FORCE_COLOR !== "0" : stdout.isTTY === true;
+  }
+
+  /** stdout: the answer. */
+  print(text: string): void {
+    this.process.stdout.write(text.endsWith("\n") ? text : `${text}\n`);
+  }
+
+  /** stderr: remarks for people. */
+  note(text: string): void {
+    this.process.stderr.write(`${text}\n`);
+  }
+
+  json(value: unknown): void {
+    this.print(JSON.stringify(value, null, 2));
+  }
+
+  /** The inventory named on the command line or found by default; `inventory-invalid` shows every problem. */
+  async inventory(path?: string): Promise<Inventory> {
+    const { loadInventory, requireValid } = await import("./inventory/load.ts");
+    const { checkProblems } = await import("./health/checks.ts");
+    const stated = path ?? this.globals.inventory;
+    const loaded = await loadInventory({
+      ...(stated === undefined ? {} : { path: stated }),
+      cwd: this.process.cwd,
+      env: this.process.env,
+      now: this.clock.now(),
+      validateCheck: (check) => checkProblems([check]).map((p) => p.message),
+    });
+    const inventory = requireValid(loaded);
+    if (!this.globals.acceptNew) return inventory;
+    return {
+      ...inventory,
+      hosts: inventory.hosts.map((h) => ({ ...h, ssh: { ...h.ssh, hostKeyPolicy: "accept-new" as const } })),
+    };
+  }
+
+  /** The hosts `--limit` selects; without it `pattern`, without that all. */
+  async hosts(inventory: Inventory, store?: Store, pattern = "all"): Promise<readonly Host[]> {
+    const { selectHosts } = await import("./inventory/select.ts");
+    const { readFileSync } = await import("node:fs");
+    const { hostStates } = await import("./rollout/host-states.ts");
+    const states = store ? hostStates(await store.hosts()) : undefined;
+    return selectHosts(inventory, this.globals.limit ?? pattern, {
+      readFile: (file) => readFileSync(file, "utf8"),
+      ...(states ? { hostStates: states } : {}),
+    });
+  }
+
+  async store(inventory: Inventory): Promise<Store> {
+    const { openStore } = await import("./store/open.ts");
+    const { labLayout } = await import("./lab/layout.ts");
+    // A lab's runs live and die with the lab.
+    const url =
+      this.globals.state ??
+      (inventory.lab ? join(labLayout(inventory.lab.dir).state, "state.db") : undefined);
+    return this.#own(await openStore(url, { env: this.process.env, fleet: inventory.fleet.name }));
+  }
+
+  async remote(inventory: Inventory): Promise<Remote> {
+    const [{ createSshTransport }, { SessionPool }, { createSshDriver }, { targetOf }] = await Promise.all([
+      import("./transport/ssh.ts"),
+      import("./transport/pool.ts"),
+      import("./host/ssh-driver.ts"),
+      import("./inventory/target.ts"),
+    ]);
+    const transport = createSshTransport({ env: this.process.env, connectLimit: this.globals.forks });
+    const pool = this.#own(new SessionPool({ transport }));
+    const closures = await this.closures(inventory);
+    const toTarget = (host: Host) => targetOf(host, inventory);
+    const driver = createSshDriver({ pool, closures, targetOf: toTarget });
+    return {
+      driver,
+      pool,
+      closures,
+      targetOf: toTarget,
+      performer: {
+        driver,
+        hosts: new Map(inventory.hosts.map((h) => [h.name, h])),
+        checks: checksOf(inventory),
+      },
+    };
+  }
+
+  async closures(inventory: Inventory): Promise<ClosureSource> {
+    if (inventory.lab?.backend === "sim") {
+      const { createSimClosureSource } = await import("./lab/sim-source.ts");
+      return createSimClosureSource(inventory.lab.dir);
+    }
+    const [{ createFlakeClosureSource }, { createNixRunner }] = await Promise.all([
+      import("./nix/flake-source.ts"),
+      import("./nix/runner.ts"),
+    ]);
+    return createFlakeClosureSource({
+      flakeRef: inventory.fleet.flake,
+      baseDir: inventory.baseDir,
+      run: createNixRunner(),
+      allowDirty: inventory.lab !== undefined,
+      ...(inventory.lab ? { nixOptions: ["--offline"] } : {}),
+    });
+  }
+
+  /**
+   * Asks on a terminal; elsewhere, or with `-o json`, what would have been asked needs `--yes`.
+   * Throws `needs-confirmation`; false means the person said no.
+   */
+  async confirm(question: string): Promise<boolean> {
+    if (this.globals.yes) return true;
+    const { stdin, stdout } = this.process;
+    if (!stdin.isTTY || !stdout.isTTY || this.format === "json" || this.format === "ndjson") {
+      throw new FleetError("needs-confirmation", `not a terminal, so nobody can be asked: ${question}`, {
+        hint: "look at it with: macula-fleet plan; then run it again with --yes",
+      });
+    }
+    const { confirm, isCancel } = await import("@clack/prompts");
+    const answer = await confirm({ message: question, initialValue: false, signal: this.signal });
+    return !isCancel(answer) && answer;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const resource of this.#open.reverse()) await resource[Symbol.asyncDispose]();
+  }
+
+  #own<T extends AsyncDisposable>(resource: T): T {
+    this.#open.push(resource);
+    return resource;
+  }
+}
+
+export async function createApp(process: Process, globals: Globals): Promise<App> {
+  return new App(process, globals);
+}
+
+/** The fleet's checks, then the host's own; with none stated, that no unit newly failed. */
+export function checksOf(inventory: Inventory): (host: Host) => readonly CheckConfig[] {
+  const fallback: readonly CheckConfig[] = [{ name: "units", type: "systemd" }];
+  return (host) => {
+    const all = [...inventory.checks, ...host.checks];
+    return all.length > 0 ? all : fallback;
+  };
+}

@@ -1,0 +1,155 @@
+import type { CatalogEntry } from "./command.ts";
+
+const START = "Start";
+const CHANGE = "Change the fleet";
+const ROLLOUT = "Steer a rollout";
+const LOOK = "Look";
+const HOSTS = "Single hosts";
+const LAB = "Lab";
+
+/** Every command there is, in the order help shows them. Adding one: one file in `commands/` and one line here. */
+export const CATALOG: readonly CatalogEntry[] = [
+  {
+    path: "inventory validate",
+    group: START,
+    summary: "check an inventory and show every problem",
+    load: () => import("./commands/inventory-validate.ts"),
+  },
+  {
+    path: "inventory list",
+    group: START,
+    summary: "list hosts as the inventory resolves them",
+    load: () => import("./commands/inventory-list.ts"),
+  },
+  {
+    path: "inventory show",
+    group: START,
+    summary: "show one host with everything merged",
+    load: () => import("./commands/inventory-show.ts"),
+  },
+  {
+    path: "inventory graph",
+    group: START,
+    summary: "show sites, groups and bastions as a tree",
+    load: () => import("./commands/inventory-graph.ts"),
+  },
+  {
+    path: "inventory schema",
+    group: START,
+    summary: "print the JSON Schema for editors",
+    load: () => import("./commands/inventory-schema.ts"),
+  },
+  {
+    path: "demo",
+    group: START,
+    summary: "a narrated tour on a simulated fleet",
+    load: () => import("./commands/demo.ts"),
+  },
+
+  {
+    path: "plan",
+    group: CHANGE,
+    summary: "show what a rollout would do, and why",
+    load: () => import("./commands/plan.ts"),
+  },
+  {
+    path: "rollout",
+    group: CHANGE,
+    summary: "change the fleet in waves; a bad host reverts itself",
+    load: () => import("./commands/rollout.ts"),
+  },
+  {
+    path: "rollback",
+    group: CHANGE,
+    summary: "put single hosts back on an earlier system",
+    load: () => import("./commands/rollback.ts"),
+  },
+
+  {
+    path: "rollout status",
+    group: ROLLOUT,
+    summary: "where a rollout stands",
+    load: () => import("./commands/rollout-status.ts"),
+  },
+  {
+    path: "rollout history",
+    group: ROLLOUT,
+    summary: "list the runs of this fleet",
+    load: () => import("./commands/rollout-history.ts"),
+  },
+  {
+    path: "rollout watch",
+    group: ROLLOUT,
+    summary: "follow a rollout another process drives",
+    load: () => import("./commands/rollout-watch.ts"),
+  },
+  {
+    path: "rollout pause",
+    group: ROLLOUT,
+    summary: "start nothing new; hosts in flight finish",
+    load: () => import("./commands/rollout-pause.ts"),
+  },
+  {
+    path: "rollout resume",
+    group: ROLLOUT,
+    summary: "go on after a pause or a crash",
+    load: () => import("./commands/rollout-resume.ts"),
+  },
+  {
+    path: "rollout promote",
+    group: ROLLOUT,
+    summary: "pass the gate a rollout waits at",
+    load: () => import("./commands/rollout-promote.ts"),
+  },
+  {
+    path: "rollout abort",
+    group: ROLLOUT,
+    summary: "end a rollout; updated hosts stay",
+    load: () => import("./commands/rollout-abort.ts"),
+  },
+  {
+    path: "rollout retry",
+    group: ROLLOUT,
+    summary: "try failed and deferred hosts again",
+    load: () => import("./commands/rollout-retry.ts"),
+  },
+  {
+    path: "rollout undo",
+    group: ROLLOUT,
+    summary: "put back every host a rollout changed",
+    load: () => import("./commands/rollout-undo.ts"),
+  },
+
+  {
+    path: "lab up",
+    group: LAB,
+    summary: "start a simulated fleet on loopback",
+    load: () => import("./commands/lab-up.ts"),
+  },
+  {
+    path: "lab down",
+    group: LAB,
+    summary: "stop it and remove what it made",
+    load: () => import("./commands/lab-down.ts"),
+  },
+  {
+    path: "lab status",
+    group: LAB,
+    summary: "what the lab's hosts run",
+    load: () => import("./commands/lab-status.ts"),
+  },
+  {
+    path: "lab fault",
+    group: LAB,
+    summary: "break a lab host on purpose",
+    load: () => import("./commands/lab-fault.ts"),
+  },
+  {
+    path: "lab release",
+    group: LAB,
+    summary: "make a new release of the lab's flake",
+    load: () => import("./commands/lab-release.ts"),
+  },
+];
+
+export const GROUPS: readonly string[] = [START, CHANGE, ROLLOUT, LOOK, HOSTS, LAB];

@@ -1,0 +1,163 @@
+/** argv -> one command. Only the named command's module is loaded; help for everything needs none. */
+import { Command, CommanderError, Option } from "commander";
+import { z } from "zod";
+import { type App, createApp, Globals, type Process } from "../app.ts";
+import { EXIT, type ExitCode, FleetError } from "../errors.ts";
+import { CATALOG, GROUPS } from "./catalog.ts";
+import type { CatalogEntry, CommandSpec } from "./command.ts";
+import { VERSION } from "./version.ts";
+
+export async function runCli(argv: readonly string[], process: Process): Promise<ExitCode> {
+  const program = base(process);
+  const entry = findEntry(argv);
+  let chosen: { entry: CatalogEntry; args: readonly string[]; options: Record<string, unknown> } | null =
+    null;
+  const loaded = entry ? (await entry.load()).command : null;
+
+  const groups = new Map<string, Command>();
+  for (const item of CATALOG) {
+    const leaf = place(program, groups, item);
+    if (item !== entry || !loaded) continue;
+    describe(leaf, loaded);
+    leaf.action((...given: unknown[]) => {
+      const command = given.at(-1) as Command;
+      chosen = {
+        entry: item,
+        args: command.processedArgs.flat().filter((a) => a !== undefined) as string[],
+        options: command.optsWithGlobals(),
+      };
+    });
+  }
+  try {
+    await program.parseAsync([...argv], { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  }
+  if (!chosen || !loaded) {
+    program.outputHelp({ error: argv.length > 0 });
+    return argv.length === 0 ? EXIT.ok : EXIT.usage;
+  }
+  return execute(process, loaded, chosen);
+}
+
+async function execute(
+  process: Process,
+  command: CommandSpec,
+  chosen: { readonly args: readonly string[]; readonly options: Record<string, unknown> },
+): Promise<ExitCode> {
+  const globals = check(Globals, chosen.options);
+  const options = check(command.schema, chosen.options);
+  const app: App = await createApp(process, globals);
+  try {
+    return await command.run(app, { args: chosen.args, options });
+  } finally {
+    await app[Symbol.asyncDispose]();
+  }
+}
+
+function check<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const text = result.error.issues.map((i) => `--${kebab(String(i.path[0] ?? ""))}: ${i.message}`).join("; ");
+  throw new FleetError("usage", text, { hint: "add --help to see what it takes" });
+}
+
+const kebab = (name: string) => name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`);
+
+function base(process: Process): Command {
+  const program = new Command("macula-fleet");
+  return program
+    .description("Install and change a whole NixOS fleet over SSH without breaking it.")
+    .version(VERSION, "--version", "print the version")
+    .option(
+      "-i, --inventory <path>",
+      "inventory file or directory (default: $MACULA_FLEET_INVENTORY, inventory.yaml, inventory/)",
+    )
+    .option(
+      "-l, --limit <pattern>",
+      "only these hosts: a,b  role:&site  all:!node-03  node-0*  site=gent  state=failed  @file",
+    )
+    .addOption(
+      new Option("-o, --output <format>", "how to print").choices(["human", "plain", "json", "ndjson"]),
+    )
+    .option("--state <url>", "where runs are remembered: a path, sqlite:PATH or postgres://…")
+    .option("--forks <n>", "SSH connections at the same time (default: 32)")
+    .option("--timeout <duration>", "give up (exit 124) after this long")
+    .option(
+      "--accept-new",
+      "record the key of a host met for the first time (a changed key is always refused)",
+    )
+    .option("-y, --yes", "do it without asking")
+    .option("--no-color", "no colours (also: NO_COLOR)")
+    .option("-v, --verbose", "say more")
+    .configureHelp({ showGlobalOptions: false, sortSubcommands: false })
+    .configureOutput({ writeOut: (s) => process.stdout.write(s), writeErr: (s) => process.stderr.write(s) })
+    .showSuggestionAfterError()
+    .exitOverride()
+    .addHelpText(
+      "after",
+      "\nStart here: macula-fleet demo    Docs of one command: macula-fleet COMMAND --help",
+    );
+}
+
+/** The longest catalog path that argv begins with, options skipped. */
+export function findEntry(argv: readonly string[]): CatalogEntry | null {
+  const words: string[] = [];
+  for (let i = 0; i < argv.length; i++) {
+    const word = argv[i] ?? "";
+    if (word === "--") break;
+    if (!word.startsWith("-")) words.push(word);
+    else if (TAKES_VALUE.has(word)) i++;
+  }
+  const text = `${words.join(" ")} `;
+  const matches = CATALOG.filter((e) => text.startsWith(`${e.path} `));
+  return matches.sort((a, b) => b.path.length - a.path.length)[0] ?? null;
+}
+
+const TAKES_VALUE = new Set([
+  "-i",
+  "--inventory",
+  "-l",
+  "--limit",
+  "-o",
+  "--output",
+  "--state",
+  "--forks",
+  "--timeout",
+]);
+
+function place(program: Command, groups: Map<string, Command>, entry: CatalogEntry): Command {
+  const words = entry.path.split(" ");
+  const name = words.at(-1) ?? "";
+  const parentName = words.slice(0, -1).join(" ");
+  const parent = parentName === "" ? program : groupOf(program, groups, parentName);
+  const existing = groups.get(entry.path) ?? parent.commands.find((c) => c.name() === name);
+  const leaf = existing ?? parent.command(name);
+  leaf.exitOverride().description(entry.summary).helpGroup(`${entry.group}:`);
+  groups.set(entry.path, leaf);
+  return leaf;
+}
+
+function groupOf(program: Command, groups: Map<string, Command>, name: string): Command {
+  const known = groups.get(name);
+  if (known) return known;
+  const entry = CATALOG.find((e) => e.path.startsWith(`${name} `));
+  const group = program.command(name).exitOverride().description(`${name} commands`);
+  if (entry) group.helpGroup(`${entry.group}:`);
+  groups.set(name, group);
+  return group;
+}
+
+function describe(leaf: Command, spec: CommandSpec): void {
+  for (const [name, help] of spec.arguments ?? []) leaf.argument(name, help);
+  for (const [flags, help, fallback] of spec.options ?? []) {
+    const option = new Option(flags, fallback === undefined ? help : `${help} (default: ${fallback})`);
+    leaf.addOption(option);
+  }
+  leaf.configureHelp({ showGlobalOptions: true });
+  if (spec.examples?.length)
+    leaf.addHelpText("after", `\nExamples:\n${spec.examples.map((e) => `  ${e}`).join("\n")}`);
+}
+
+export { GROUPS, z };

@@ -1,0 +1,63 @@
+/** After a run: what to remember of each host, for `status`, `rollback`, `--limit state=…` and catch-up. */
+import type { HostRecord, Store } from "../store/store.ts";
+import type { RolloutState } from "./state.ts";
+
+export async function rememberHosts(store: Store, state: RolloutState, now: number): Promise<void> {
+  const before = await store.hosts();
+  for (const record of hostRecords(state, before, now)) await store.putHost(record);
+}
+
+/** Pure part of `rememberHosts`. */
+export function hostRecords(
+  state: RolloutState,
+  before: ReadonlyMap<string, HostRecord>,
+  now: number,
+): HostRecord[] {
+  const targets = new Map(state.plan.hosts.map((h) => [h.name, h.to]));
+  const { id, revision } = state.plan;
+  return [...state.hosts.values()].flatMap((host): HostRecord[] => {
+    const to = targets.get(host.name);
+    const old = before.get(host.name);
+    const base = { host: host.name, ...(host.contactAt === null ? {} : { seenAt: host.contactAt }) };
+    switch (host.state) {
+      case "updated":
+        return [
+          {
+            ...base,
+            outcome: "updated",
+            outcomeRun: id,
+            revision,
+            failures: 0,
+            ...(to === undefined ? {} : { current: to, lastHealthy: to }),
+            ...(host.previous === null ? {} : { previousHealthy: host.previous }),
+            owes: undefined as never,
+          },
+        ];
+      case "reverted":
+        return [
+          {
+            ...base,
+            outcome: "reverted",
+            outcomeRun: id,
+            failures: (old?.failures ?? 0) + 1,
+            ...(host.previous === null ? {} : { current: host.previous }),
+          },
+        ];
+      case "failed":
+      case "drifted":
+      case "unknown":
+        return [{ ...base, outcome: "failed", outcomeRun: id, failures: (old?.failures ?? 0) + 1 }];
+      case "deferred":
+        return [
+          {
+            ...base,
+            outcome: "deferred",
+            outcomeRun: id,
+            owes: { run: id, revision, since: old?.owes?.since ?? now },
+          },
+        ];
+      default:
+        return [];
+    }
+  });
+}
