@@ -1,0 +1,57 @@
+# `nix flake check`: images within their budgets, no secret reference in a system, every program's syntax.
+# With --no-build: everything evaluates.
+{
+  lib,
+  pkgs,
+  packages,
+  hosts,
+}:
+let
+  budgets = lib.importJSON ./budgets.json;
+
+  # `image` is a build output with the file in it, `config` the system inside.
+  withinBudget =
+    name: image: toplevel:
+    pkgs.runCommand "size-budget-${name}" { } ''
+      cd ${image}
+      sh ${./size-budget.sh} ${name} ${lib.escapeShellArg budgets.${name}.file} ${toString budgets.${name}.mebibytes} \
+        ${pkgs.closureInfo { rootPaths = [ toplevel ]; }}/store-paths | tee $out
+    '';
+
+  # The budget is for what a card holds, so measure it unpacked.
+  unpackedCard = packages.sdcard.passthru.config.system.build.sdImage.overrideAttrs (_: {
+    compressImage = "";
+  });
+
+  scripts = [
+    ../modules/health/macula-health.sh
+    ../modules/hostname/macula-hostname.sh
+    ../modules/pull/macula-pull.sh
+    ./size-budget.sh
+  ];
+in
+{
+  scripts = pkgs.runCommand "macula-scripts" { nativeBuildInputs = [ pkgs.shellcheck-minimal ]; } ''
+    for script in ${toString scripts}; do shellcheck -s sh -S warning "$script"; done
+    touch $out
+  '';
+
+  # A reference to a secret is for the operator's machine. In a system it would mean that somebody built it in.
+  no-secrets = pkgs.runCommand "macula-no-secrets" { } ''
+    for system in ${
+      toString (lib.mapAttrsToList (_: c: "${c.config.system.build.etc}/etc") hosts)
+    }; do
+      if grep -rEl '(sops|cmd):[^ ]+#|K10[0-9a-f]{20}' -- "$system"/ 2>/dev/null; then
+        echo "a secret or a reference to one is in the store" >&2
+        exit 1
+      fi
+    done
+    touch $out
+  '';
+}
+// lib.optionalAttrs (packages ? iso) {
+  size-iso = withinBudget "iso" packages.iso packages.iso.passthru.config.system.build.toplevel;
+}
+// lib.optionalAttrs (packages ? sdcard) {
+  size-sdcard = withinBudget "sdcard" unpackedCard packages.sdcard.passthru.config.system.build.toplevel;
+}

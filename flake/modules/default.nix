@@ -1,0 +1,31 @@
+# Everything a MaculaOS machine is made of. Each module is about one thing and can be imported alone;
+# all but `disk.nix` (which needs disko) work without the inventory.
+{
+  imports = [
+    ./base.nix
+    ./boot.nix
+    ./cache.nix
+    ./console.nix
+    ./disk.nix
+    ./files.nix
+    ./firewall.nix
+    ./firmware.nix
+    ./firstboot.nix
+    ./gc.nix
+    ./health.nix
+    ./hostname.nix
+    ./k3s.nix
+    ./macula.nix
+    ./mdns.nix
+    ./minimal.nix
+    ./networking.nix
+    ./pull.nix
+    ./secrets.nix
+    ./ssh.nix
+    ./users.nix
+    ../images/sd-card.nix
+    ./vm.nix
+    ./watchdog.nix
+    ./wireguard.nix
+  ];
+}

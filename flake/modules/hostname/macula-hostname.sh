@@ -1,0 +1,18 @@
+# Sets the host name to macula-<mac> of the first physical network card, in the order of their addresses.
+# SYS is /sys except in tests.
+sys=${SYS:-/sys}
+mac=
+for card in "$sys"/class/net/*; do
+  [ -e "$card/device" ] || continue
+  address=$(tr -d ':' <"$card/address")
+  case $address in
+    '' | 000000000000) continue ;;
+  esac
+  if [ -z "$mac" ] || [ "$address" \< "$mac" ]; then mac=$address; fi
+done
+if [ -z "$mac" ]; then
+  # No card yet: the machine id is as unique, only longer-winded.
+  mac=$(cut -c1-12 "${MACHINE_ID:-/etc/machine-id}")
+fi
+hostname "macula-$mac"
+echo "macula-$mac"

@@ -1,0 +1,315 @@
+# k3s from the inventory's cluster: who starts it, who joins, which ports its members need of each other.
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
+let
+  cfg = config.macula.k3s;
+  server = cfg.role == "server";
+  token = config.macula.secrets.k3s-token or null;
+  agentToken = config.macula.secrets.k3s-agent-token or null;
+
+  isIP = address: builtins.match "[0-9.]+|[0-9a-fA-F:]+" address != null;
+  others = lib.filter (m: m.name != config.networking.hostName) cfg.members;
+  addressesOf = members: map (m: m.address) members;
+  unrestricted = cfg.allowedSources == null && !(lib.all isIP (addressesOf others));
+  sourcesFor =
+    members: if cfg.allowedSources != null then cfg.allowedSources else addressesOf members;
+
+  # By flannel backend: what must get through between nodes, and the interfaces pods come out of.
+  backends = {
+    vxlan = {
+      udp = [ 8472 ];
+      interfaces = [ "flannel.1" ];
+    };
+    wireguard-native = {
+      udp = [
+        51820
+        51821
+      ];
+      interfaces = [
+        "flannel-wg"
+        "flannel-wg-v6"
+      ];
+    };
+    host-gw = {
+      udp = [ ];
+      interfaces = [ ];
+    };
+    none = {
+      udp = [ ];
+      interfaces = [ ];
+    };
+  };
+  backend = backends.${cfg.flannelBackend};
+
+  rule = name: protocol: from: to: members: {
+    inherit
+      name
+      protocol
+      from
+      to
+      ;
+    sources = sourcesFor members;
+  };
+  wanted =
+    [ (rule "kubelet" "tcp" 10250 10250 others) ]
+    ++ map (p: rule "flannel" "udp" p p others) backend.udp
+    ++ lib.optional server (rule "k3s API" "tcp" 6443 6443 others)
+    ++ lib.optional (server && cfg.etcd) (
+      rule "etcd" "tcp" 2379 2380 (lib.filter (m: m.role == "server") others)
+    )
+    ++ lib.optional cfg.embeddedRegistry (rule "embedded registry" "tcp" 5001 5001 others);
+  rules = lib.filter (r: r.sources != [ ]) wanted;
+
+  package =
+    if cfg.minor == null then
+      null
+    else
+      let
+        name = "k3s_${lib.replaceStrings [ "." ] [ "_" ] cfg.minor}";
+      in
+      pkgs.${name}
+        or (throw "k3s ${cfg.minor} is not in this nixpkgs; it has ${
+          toString (lib.filter (n: builtins.match "k3s_1_[0-9]+" n != null) (lib.attrNames pkgs))
+        }");
+
+  # Labels that made k3OS's upgrade controller act on a node, or that the kubelet may not set itself.
+  harmful =
+    label:
+    lib.elem label [
+      "macula.io/mode"
+      "macula.io/version"
+      "macula.io/upgrade"
+    ]
+    || lib.hasPrefix "k3os.io/" label;
+  refused = lib.filter (lib.hasPrefix "node-role.kubernetes.io/") (lib.attrNames cfg.labels);
+in
+{
+  options.macula.k3s = {
+    role = lib.mkOption {
+      type = lib.types.enum [
+        "server"
+        "agent"
+        "none"
+      ];
+      default = "none";
+      description = "Control plane, worker, or no k3s at all.";
+    };
+    nodeName = lib.mkOption {
+      type = lib.types.str;
+      default = config.networking.hostName;
+      defaultText = lib.literalExpression "config.networking.hostName";
+      description = "Name in the cluster; must be unique there.";
+    };
+    nodeIP = lib.mkOption {
+      type = lib.types.nullOr lib.types.str;
+      default = null;
+      description = "Address other nodes reach this one at. null: that of the default route.";
+    };
+    initialises = lib.mkOption {
+      type = lib.types.bool;
+      default = false;
+      description = "First server of an etcd cluster.";
+    };
+    isFirstServer = lib.mkOption {
+      type = lib.types.bool;
+      default = false;
+      description = "The one server that deploys what the cluster needs once (the Console).";
+    };
+    etcd = lib.mkOption {
+      type = lib.types.bool;
+      default = false;
+      description = "The cluster keeps its state in embedded etcd (several servers).";
+    };
+    serverAddr = lib.mkOption {
+      type = lib.types.nullOr lib.types.str;
+      default = null;
+      example = "https://10.0.0.10:6443";
+      description = "Server to join. null: this machine starts a cluster.";
+    };
+    tokenRef = lib.mkOption {
+      type = lib.types.nullOr lib.types.str;
+      default = null;
+      description = "Reference to the cluster token. It joins machines and decrypts the datastore: back it up.";
+    };
+    agentTokenRef = lib.mkOption {
+      type = lib.types.nullOr lib.types.str;
+      default = null;
+      description = "Reference to a token with which agents, but not servers, may join.";
+    };
+    environmentFile = lib.mkOption {
+      type = lib.types.nullOr lib.types.str;
+      default = null;
+      description = "File on the machine with K3S_… variables, e.g. K3S_DATASTORE_ENDPOINT for an external datastore.";
+    };
+    flannelBackend = lib.mkOption {
+      type = lib.types.enum (lib.attrNames backends);
+      default = "vxlan";
+      description = "How pods of different nodes reach each other.";
+    };
+    members = lib.mkOption {
+      type = lib.types.listOf (lib.types.attrsOf lib.types.str);
+      default = [ ];
+      description = "All nodes of the cluster: name, address, role. They may reach this node's cluster ports.";
+    };
+    allowedSources = lib.mkOption {
+      type = lib.types.nullOr (lib.types.listOf lib.types.str);
+      default = null;
+      example = [ "10.40.0.0/16" ];
+      description = "Who may reach the cluster's ports instead of the members' addresses. Needed where members have names, not addresses.";
+    };
+    labels = lib.mkOption {
+      type = lib.types.attrsOf lib.types.str;
+      default = { };
+      description = "Node labels.";
+    };
+    taints = lib.mkOption {
+      type = lib.types.listOf lib.types.str;
+      default = [ ];
+      example = [ "dedicated=gateway:NoSchedule" ];
+      description = "Node taints.";
+    };
+    disable = lib.mkOption {
+      type = lib.types.listOf lib.types.str;
+      default = [
+        "traefik"
+        "servicelb"
+      ];
+      description = "Packaged components not to deploy. Ports 80 and 443 belong to Macula's gateway.";
+    };
+    tlsSans = lib.mkOption {
+      type = lib.types.listOf lib.types.str;
+      default = [ ];
+      description = "Further names in the API server's certificate.";
+    };
+    minor = lib.mkOption {
+      type = lib.types.nullOr lib.types.str;
+      default = null;
+      example = "1.35";
+      description = "Stay on this minor version. null: what nixpkgs calls `k3s`.";
+    };
+    airgap = lib.mkOption {
+      type = lib.types.bool;
+      default = false;
+      description = "Carry k3s's own images in the closure (some 200 MB): starts without any registry.";
+    };
+    embeddedRegistry = lib.mkOption {
+      type = lib.types.bool;
+      default = false;
+      description = "Nodes share pulled images with each other (k3s's Spegel).";
+    };
+    registries = lib.mkOption {
+      type = lib.types.nullOr (lib.types.attrsOf lib.types.anything);
+      default = null;
+      example = {
+        mirrors."docker.io".endpoint = [ "https://registry.local" ];
+      };
+      description = "/etc/rancher/k3s/registries.yaml. Without passwords: the store is readable by everybody.";
+    };
+    extraFlags = lib.mkOption {
+      type = lib.types.listOf lib.types.str;
+      default = [ ];
+      description = "Further flags.";
+    };
+  };
+
+  config = lib.mkIf (cfg.role != "none") {
+    assertions = [
+      {
+        assertion = cfg.role == "agent" -> cfg.serverAddr != null;
+        message = "macula.k3s: an agent needs serverAddr.";
+      }
+      {
+        assertion = cfg.serverAddr != null -> cfg.tokenRef != null || cfg.environmentFile != null;
+        message = "macula.k3s: ${cfg.nodeName} joins ${toString cfg.serverAddr} but its cluster has no tokenRef.";
+      }
+      {
+        assertion = refused == [ ];
+        message = "macula.k3s.labels: the kubelet may not set ${toString refused}; label the node from the control plane instead.";
+      }
+    ];
+    warnings = lib.optional unrestricted ''
+      macula.k3s: some members of ${cfg.nodeName}'s cluster are known by name only, so its cluster ports are open to everybody who can reach it. Set macula.k3s.allowedSources to the networks they are in.
+    '';
+
+    macula.secrets = lib.mkMerge [
+      (lib.mkIf (cfg.tokenRef != null) {
+        k3s-token = {
+          ref = cfg.tokenRef;
+          units = [ "k3s.service" ];
+        };
+      })
+      (lib.mkIf (cfg.agentTokenRef != null && server) {
+        k3s-agent-token = {
+          ref = cfg.agentTokenRef;
+          units = [ "k3s.service" ];
+        };
+      })
+    ];
+
+    services.k3s = {
+      enable = true;
+      role = cfg.role;
+      package = lib.mkIf (package != null) (lib.mkDefault package);
+      clusterInit = server && cfg.initialises;
+      serverAddr = lib.mkIf (cfg.serverAddr != null) cfg.serverAddr;
+      # Never `token`: that would be the string itself, in the store.
+      tokenFile = lib.mkIf (cfg.tokenRef != null) token.path;
+      agentTokenFile = lib.mkIf (cfg.agentTokenRef != null && server) agentToken.path;
+      environmentFile = lib.mkIf (cfg.environmentFile != null) cfg.environmentFile;
+      nodeName = lib.mkDefault cfg.nodeName;
+      nodeIP = lib.mkIf (cfg.nodeIP != null) (lib.mkDefault cfg.nodeIP);
+      nodeLabel = lib.mapAttrsToList (k: v: "${k}=${v}") (lib.filterAttrs (k: _: !(harmful k)) cfg.labels);
+      nodeTaint = cfg.taints;
+      disable = lib.mkIf server cfg.disable;
+      gracefulNodeShutdown.enable = lib.mkDefault true;
+      images = lib.mkIf cfg.airgap [ config.services.k3s.package.airgap-images ];
+      extraFlags =
+        lib.optionals server (
+          [
+            "--flannel-backend=${cfg.flannelBackend}"
+            # wheel may administrate the cluster, other local users may not.
+            "--write-kubeconfig-mode=0640"
+            "--write-kubeconfig-group=wheel"
+          ]
+          ++ map (san: "--tls-san=${san}") cfg.tlsSans
+          ++ lib.optional cfg.embeddedRegistry "--embedded-registry"
+        )
+        ++ cfg.extraFlags;
+    };
+
+    environment.etc."rancher/k3s/registries.yaml" = lib.mkIf (cfg.registries != null || cfg.embeddedRegistry) {
+      source = (pkgs.formats.yaml { }).generate "registries.yaml" (
+        if cfg.registries != null then cfg.registries else { mirrors."*" = { }; }
+      );
+    };
+
+    # kubectl comes with the k3s package; a second one would differ in version.
+    environment.systemPackages = lib.optional server pkgs.kubernetes-helm;
+    environment.shellAliases.k = lib.mkDefault "kubectl";
+    environment.sessionVariables.KUBECONFIG = lib.mkIf server (lib.mkDefault "/etc/rancher/k3s/k3s.yaml");
+
+    # k3s loads br_netfilter and overlay and sets ip_forward itself; it does not raise the neighbour table.
+    boot.kernel.sysctl = lib.mapAttrs (_: lib.mkOverride 990) {
+      "net.ipv4.neigh.default.gc_thresh1" = 80000;
+      "net.ipv4.neigh.default.gc_thresh2" = 90000;
+      "net.ipv4.neigh.default.gc_thresh3" = 100000;
+      "vm.overcommit_memory" = 1;
+    };
+
+    networking.firewall = {
+      trustedInterfaces = [ "cni0" ] ++ backend.interfaces;
+      checkReversePath = lib.mkDefault "loose";
+      allowedTCPPorts = lib.mkIf unrestricted (
+        lib.concatMap (r: lib.range r.from r.to) (lib.filter (r: r.protocol == "tcp") rules)
+      );
+      allowedUDPPorts = lib.mkIf unrestricted (
+        map (r: r.from) (lib.filter (r: r.protocol == "udp") rules)
+      );
+    };
+    macula.firewall.rules = lib.mkIf (!unrestricted) rules;
+  };
+}

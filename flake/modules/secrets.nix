@@ -1,0 +1,89 @@
+# What must be on the machine and never in the store: the tool uploads it (at install with the extra files, later
+# over SSH) to the paths listed here. Here are only references and paths.
+{
+  config,
+  lib,
+  ...
+}:
+let
+  cfg = config.macula.secrets;
+  refType = lib.types.strMatching "(sops|file|env|cmd):.+";
+  inStore = path: lib.hasPrefix builtins.storeDir path;
+in
+{
+  options.macula.secretsDir = lib.mkOption {
+    type = lib.types.str;
+    default = "/var/lib/macula-fleet/secrets";
+    description = "Directory for uploaded secrets; owned by root, searchable by the services that own one file in it.";
+  };
+
+  options.macula.secrets = lib.mkOption {
+    default = { };
+    description = "Secrets this machine needs, for the tool to deliver.";
+    type = lib.types.attrsOf (
+      lib.types.submodule (
+        { name, ... }:
+        {
+          options = {
+            ref = lib.mkOption {
+              type = lib.types.nullOr refType;
+              default = null;
+              example = "sops:secrets/home.yaml#k3s.token";
+              description = "Where the value is, on the operator's side. null: made of `entries`, or put there by other means.";
+            };
+            entries = lib.mkOption {
+              type = lib.types.attrsOf refType;
+              default = { };
+              description = "For files of `NAME=value` lines: each name's reference.";
+            };
+            path = lib.mkOption {
+              type = lib.types.str;
+              default = "${config.macula.secretsDir}/${name}";
+              description = "Where it goes.";
+            };
+            mode = lib.mkOption {
+              type = lib.types.str;
+              default = "0400";
+              description = "Its mode.";
+            };
+            owner = lib.mkOption {
+              type = lib.types.str;
+              default = "root";
+              description = "Its owner.";
+            };
+            units = lib.mkOption {
+              type = lib.types.listOf lib.types.str;
+              default = [ ];
+              description = "Units to restart when it changes.";
+            };
+            installOnly = lib.mkOption {
+              type = lib.types.bool;
+              default = false;
+              description = "Needed only in the installer's memory (a disk passphrase).";
+            };
+          };
+        }
+      )
+    );
+  };
+
+  config = {
+    assertions = lib.mapAttrsToList (name: secret: {
+      assertion = !(inStore secret.path);
+      message = "macula.secrets.${name}.path is in the Nix store, which everybody can read.";
+    }) cfg;
+    # 0711: a service user opens its own file by name and can list nothing.
+    systemd.tmpfiles.settings."05-macula-secrets" = lib.mkIf (cfg != { }) {
+      "/var/lib/macula-fleet".d = {
+        mode = "0755";
+        user = "root";
+        group = "root";
+      };
+      ${config.macula.secretsDir}.d = {
+        mode = "0711";
+        user = "root";
+        group = "root";
+      };
+    };
+  };
+}

@@ -1,0 +1,30 @@
+{
+  description = "My Macula fleet";
+
+  inputs = {
+    # Where you have MaculaOS from; `dir=flake` because it is a folder of the macula-fleet repository.
+    macula.url = "git+file:../macula-fleet?dir=flake";
+    # Your own pin. Update it when you want newer machines: nix flake update nixpkgs
+    nixpkgs.url = "github:NixOS/nixpkgs/nixos-26.05";
+    macula.inputs.nixpkgs.follows = "nixpkgs";
+    # Written by macula-fleet from inventory.yaml; the tool overrides this input.
+    inventory.url = "path:./inventory";
+    inventory.flake = false;
+  };
+
+  outputs =
+    { macula, inventory, ... }:
+    let
+      fleet = macula.lib.mkFleet {
+        inherit inventory;
+        # For every host:
+        modules = [ ];
+        # For one:  hostModules.node-01 = [ ./node-01.nix ];
+        hostModules = { };
+      };
+    in
+    {
+      inherit (fleet) nixosConfigurations packages legacyPackages;
+      lib.secrets = fleet.secrets;
+    };
+}
