@@ -29,6 +29,18 @@ export function isIpv4(text: string): boolean {
   return octets.length === 4 && octets.every((octet) => /^\d{1,3}$/.test(octet) && Number(octet) <= 255);
 }
 
+function isIpv6(text: string): boolean {
+  const [head = "", tail, ...more] = text.split("::");
+  if (more.length > 0) return false;
+  const groups = [head, tail ?? ""].flatMap((half) => (half === "" ? [] : half.split(":")));
+  const v4 = isIpv4(groups.at(-1) ?? "");
+  const hex = v4 ? groups.slice(0, -1) : groups;
+  const count = hex.length + (v4 ? 2 : 0);
+  return (
+    hex.every((group) => /^[0-9a-f]{1,4}$/i.test(group)) && (tail === undefined ? count === 8 : count < 8)
+  );
+}
+
 /** RFC 1918, loopback, link-local, carrier-grade NAT, unique local IPv6. Names are not private. */
 export function isPrivateAddress(address: string): boolean {
   if (isIpv4(address)) {
@@ -48,7 +60,7 @@ export function isPrivateAddress(address: string): boolean {
 /** IP address or DNS name; an IPv6 address may carry a zone (`fe80::1%eth0`). */
 export function isAddress(text: string): boolean {
   if (/^[\d.]+$/.test(text)) return isIpv4(text);
-  if (text.includes(":")) return /^[0-9a-f:.]+(?:%[\w.-]+)?$/i.test(text) && text.split(":").length <= 9;
+  if (text.includes(":")) return isIpv6(text.replace(/%[\w.-]+$/, ""));
   return (
     text.length <= 253 &&
     text.split(".").every((label) => /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?$/i.test(label))

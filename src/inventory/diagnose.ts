@@ -3,11 +3,13 @@ import type { z } from "zod";
 import { isRecord } from "./combine.ts";
 import { error, type Finding, formatPath, type Path } from "./findings.ts";
 import { looksGenerated, SECRET_KEY, secretShape } from "./redact.ts";
-import { knownKeys } from "./schema/keys.ts";
+import { keyFinder } from "./schema/keys.ts";
+import { PERCENT_PATTERN } from "./schema/primitives.ts";
 import { type InventoryDocument, inventorySchema } from "./schema.ts";
 import { didYouMean } from "./similar.ts";
 
 type Issue = z.core.$ZodIssue;
+type KeyFinder = ReturnType<typeof keyFinder>;
 
 /** Habits from other tools. */
 const ALIASES: Readonly<Record<string, string>> = {
@@ -34,6 +36,7 @@ export interface Diagnosis {
 
 export function diagnose(value: Record<string, unknown>): Diagnosis {
   const findings: Finding[] = [];
+  const knownKeys = keyFinder();
   let data: Record<string, unknown> = value;
   for (let round = 0; round < 6; round++) {
     const result = inventorySchema.safeParse(data);
@@ -41,7 +44,7 @@ export function diagnose(value: Record<string, unknown>): Diagnosis {
     if (round === 0) data = structuredClone(value);
     for (const issue of result.error.issues.flatMap((each) => flatten(each, [], data))) {
       // Later rounds only see what pruning left behind; those holes are ours, not the user's.
-      if (round === 0 || !isHole(issue, data)) findings.push(...explain(issue, data));
+      if (round === 0 || !isHole(issue, data)) findings.push(...explain(issue, data, knownKeys));
       prune(issue, data);
     }
     dropHoles(data);
@@ -52,25 +55,25 @@ export function diagnose(value: Record<string, unknown>): Diagnosis {
 /** Alternatives are judged by the one that fits the value's kind. */
 function flatten(issue: Issue, prefix: Path, data: unknown): Issue[] {
   const path = [...prefix, ...issue.path.filter((part) => typeof part !== "symbol")];
-  if (issue.code === "invalid_union") {
+  if (issue.code === "invalid_union" && issue.message === "Invalid input") {
     const value = at(data, path);
-    const fitting =
-      typeof value === "object" && value !== null
-        ? issue.errors.find((branch) =>
-            branch.every(
-              ({ code, path: [first] }) =>
-                !(code === "invalid_type" && first === undefined) && code !== "invalid_union",
-            ),
-          )
-        : undefined;
+    const structured = typeof value === "object" && value !== null;
+    const fitting = issue.errors.find((branch) =>
+      branch.every((each) => {
+        if (each.path.length > 0) return true;
+        if (structured) return each.code !== "invalid_type" && each.code !== "invalid_union";
+        return each.code !== "invalid_type" || !["object", "array", "record"].includes(each.expected);
+      }),
+    );
     if (fitting) return fitting.flatMap((inner) => flatten(inner, path, data));
   }
   return [{ ...issue, path: [...path] }];
 }
 
-function explain(issue: Issue, data: unknown): Finding[] {
+function explain(issue: Issue, data: unknown, knownKeys: KeyFinder): Finding[] {
   const path = issue.path.filter((part) => typeof part !== "symbol");
-  if (issue.code === "unrecognized_keys") return issue.keys.map((key) => unknownKey(path, key));
+  if (issue.code === "unrecognized_keys")
+    return issue.keys.map((key) => unknownKey(path, key, knownKeys(path)));
   const value = at(data, path);
   if (path.length === 1 && (path[0] === "apiVersion" || path[0] === "kind")) {
     const wanted = path[0] === "kind" ? "FleetInventory" : "macula.io/v1";
@@ -97,8 +100,8 @@ function explain(issue: Issue, data: unknown): Finding[] {
     const message = `${show(path, value)} is not one of ${options.join(", ")}`;
     return [error("E110", path, message, close === undefined ? {} : { fix: `Did you mean "${close}"?` })];
   }
-  if (typeof value === "string" && /^(?:-|\d+\.\d+)%$|^\d+\.\d+ ?%$/.test(value)) {
-    return [error("E707", path, `${show(path, value)}: percentages are whole numbers, such as 10%`)];
+  if (typeof value === "string" && /^-?[\d.,]+\s*%$/.test(value) && !PERCENT_PATTERN.test(value)) {
+    return [error("E707", path, `${show(path, value)}: percentages are whole numbers from 0% to 100%`)];
   }
   if (issue.code === "invalid_type" && issue.message.startsWith("Invalid input")) {
     return [error("E110", path, `must be ${article(issue.expected)}, is ${show(path, value)}`)];
@@ -107,8 +110,7 @@ function explain(issue: Issue, data: unknown): Finding[] {
   return [error("E110", path, `${show(path, value)} ${message}`)];
 }
 
-function unknownKey(path: Path, key: string): Finding {
-  const known = knownKeys(path);
+function unknownKey(path: Path, key: string, known: readonly string[]): Finding {
   const alias = ALIASES[key.toLowerCase()];
   const close = alias !== undefined && known.includes(alias) ? alias : didYouMean(key, known);
   const fix =

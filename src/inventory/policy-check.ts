@@ -1,6 +1,5 @@
 /** E7xx that need nothing but the policy: also run on the flags of a rollout. */
 import type { Policy, Quantity } from "../plan/policy.ts";
-import { describe } from "../plan/quantity.ts";
 import { formatDuration } from "./duration.ts";
 import { error, type Finding } from "./findings.ts";
 import { ROLES } from "./model.ts";
@@ -91,8 +90,8 @@ function* checkWaves({ waves }: Policy): Generator<Finding> {
   for (const [i, wave] of waves.entries()) {
     const before = waves[i - 1];
     if (before === undefined ? isZero(wave) : !grows(before, wave)) {
-      const than = before === undefined ? "0" : describe(before);
-      const message = `waves must grow: ${describe(wave)} is not more than ${than}`;
+      const than = before === undefined ? "0" : asTyped(before);
+      const message = `waves must grow: ${asTyped(wave)} is not more than ${than}`;
       yield error("E702", ["rollout", "waves", i], message, { fix });
     }
   }
@@ -101,7 +100,7 @@ function* checkWaves({ waves }: Policy): Generator<Finding> {
     yield error(
       "E702",
       ["rollout", "waves", waves.length - 1],
-      `waves must end at 100%, not at ${describe(last)}`,
+      `waves must end at 100%, not at ${asTyped(last)}`,
       { fix },
     );
   }
@@ -141,7 +140,7 @@ function* checkLimits(policy: Policy): Generator<Finding> {
     yield error(
       "E704",
       path,
-      `${what} is 0 while maxParallel is ${describe(policy.maxParallel)}: no host could ever start`,
+      `${what} is 0 while maxParallel is ${asTyped(policy.maxParallel)}: no host could ever start`,
       {
         fix: "Allow at least 1 host to be unavailable.",
       },
@@ -156,6 +155,10 @@ function* checkLimits(policy: Policy): Generator<Finding> {
     }
   }
 }
+
+/** As it stands in the file: `10%`, where plans print `10 %`. */
+export const asTyped = (quantity: Quantity): string =>
+  quantity.kind === "count" ? String(quantity.n) : `${quantity.pct}%`;
 
 /** Literally nothing: `0` or `0%`. */
 const isZero = (quantity: Quantity): boolean => (quantity.kind === "count" ? quantity.n : quantity.pct) === 0;

@@ -2,7 +2,7 @@
 
 /** Values that are secrets by their shape, wherever they stand. */
 const SHAPES: readonly { readonly what: string; readonly shape: RegExp }[] = [
-  { what: "a k3s token (K10…)", shape: /\bK10[0-9a-f]{16,}(?:::[^\s"',}\]]+)?/i },
+  { what: "a token (K10…)", shape: /\bK10[0-9a-f]{16,}(?:::[^\s"',}\]]+)?/i },
   { what: "an age key (AGE-SECRET-KEY-…)", shape: /AGE-SECRET-KEY-1[0-9A-Z]+/i },
   {
     what: "a private key",
@@ -15,7 +15,7 @@ const SHAPES: readonly { readonly what: string; readonly shape: RegExp }[] = [
 
 export const REFERENCE = /^(?:sops:[^#]+#.+|file:.+|env:[A-Za-z_][A-Za-z0-9_]*|cmd:.+)$/s;
 
-/** What `value` looks like ("a k3s token (K10…)"), or undefined. */
+/** What `value` looks like ("a token (K10…)"), or undefined. */
 export function secretShape(value: string): string | undefined {
   return SHAPES.find(({ shape }) => shape.test(value))?.what;
 }

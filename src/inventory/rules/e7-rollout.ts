@@ -1,7 +1,8 @@
 import { FleetError } from "../../errors.ts";
-import { describe, targetOf } from "../../plan/quantity.ts";
+import { targetOf } from "../../plan/quantity.ts";
 import { error, warning } from "../findings.ts";
 import type { Host, Inventory } from "../model.ts";
+import { asTyped } from "../policy-check.ts";
 import { matchHosts } from "../select.ts";
 import type { Rule } from "./rule.ts";
 
@@ -27,7 +28,7 @@ export const riskyCanary: Rule = function* (input) {
   yield warning(
     "E701",
     ["rollout", "canary"],
-    `canary ${describe(canary.count)} of ${targets.length} targets is ${hosts} ${which}, the only bootstrap`,
+    `canary ${asTyped(canary.count)} of ${targets.length} targets is ${hosts} ${which}, the only bootstrap`,
     { fix: "Choose canary.prefer." },
   );
 };

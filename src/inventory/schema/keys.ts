@@ -6,9 +6,16 @@ type Node = Readonly<Record<string, unknown>>;
 
 const isNode = (value: unknown): value is Node => typeof value === "object" && value !== null;
 
-/** Known keys of the map at `path`; empty when it is open or unknown. */
-export function knownKeys(path: Path): readonly string[] {
-  const root: Node = inventoryJsonSchema();
+/** Tells the known keys of the map at a path; empty when it is open or unknown. Generates the schema at first use. */
+export function keyFinder(): (path: Path) => readonly string[] {
+  let root: Node | undefined;
+  return (path) => {
+    root ??= inventoryJsonSchema();
+    return knownKeys(root, path);
+  };
+}
+
+function knownKeys(root: Node, path: Path): readonly string[] {
   const follow = (node: unknown): Node[] => {
     if (!isNode(node)) return [];
     if (typeof node.$ref === "string") {

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { DURATION_PATTERN } from "../duration.ts";
 
 /** `10%`, `100%`: whole percentages only. */
-const PERCENT_PATTERN = /^(?:\d|[1-9]\d|100)%$/;
+export const PERCENT_PATTERN = /^(?:\d|[1-9]\d|100)%$/;
 
 export const slug = z
   .string()
@@ -19,10 +19,9 @@ export const duration = z
   .regex(DURATION_PATTERN, "must be a duration such as 90s, 10m or 1h30m")
   .meta({ id: "duration" });
 
+const QUANTITY = "must be a whole number such as 2 or a whole percentage such as 10%";
 export const quantity = z
-  .union([z.int().min(0), z.string().regex(PERCENT_PATTERN)], {
-    error: "must be a whole number such as 2 or a whole percentage such as 10%",
-  })
+  .union([z.int(QUANTITY).min(0, QUANTITY), z.string().regex(PERCENT_PATTERN, QUANTITY)], { error: QUANTITY })
   .meta({ id: "quantity" });
 
 export const count = z.int({ error: "must be a whole number" }).min(0, "must not be negative");
