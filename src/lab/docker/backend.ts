@@ -62,10 +62,10 @@ export async function dockerLabUp(options: DockerLabUpOptions): Promise<DockerLa
     const start: StartHosts = { engine, lab: id, network, images, authorizedKey: key.public, signal };
 
     onLine(`starting ${lab.hosts.length} containers and building their first system`);
-    const [systems] = await Promise.all([
+    const [systems] = await both(
       buildFirstSystems(files.dir, lab.hosts, signal),
       startContainers(lab.hosts, true, start),
-    ]);
+    );
     const keys = await seedHosts(lab.hosts, systems, createLabClosureSource(join(files.dir, "flake")), start);
     await writeFile(files.knownHosts, knownHosts(keys));
     await writeFile(files.inventory, dockerInventory(lab.hosts));
@@ -75,6 +75,12 @@ export async function dockerLabUp(options: DockerLabUpOptions): Promise<DockerLa
     await dockerLabDown(options.dir, { signal: new AbortController().signal, engine });
     throw error;
   }
+}
+
+/** Like `Promise.all`, but a failure waits for the other one to end too: what follows removes what both have made. */
+async function both<A, B>(a: Promise<A>, b: Promise<B>): Promise<readonly [A, B]> {
+  await Promise.allSettled([a, b]);
+  return [await a, await b];
 }
 
 function checkOptions({ dir, hosts, sites, signal }: DockerLabUpOptions): void {

@@ -42,7 +42,7 @@ function entry(host: DockerLabHost) {
     site: host.site,
     role: host.role,
     labels: { image: host.suite },
-    ...(host.role === "bootstrap" ? { mesh: { publicAddress: `${host.name}.lab.invalid:443` } } : {}),
+    ...(host.role !== "peer" ? { mesh: { publicAddress: `${host.name}.lab.invalid:443` } } : {}),
   };
 }
 

@@ -1,3 +1,4 @@
+import pRetry from "p-retry";
 import { LAB_LABEL } from "./container.ts";
 import type { Engine } from "./engine.ts";
 
@@ -32,13 +33,19 @@ export async function createLabNetwork(
   return { name, subnet };
 }
 
-/** Removes everything that carries the lab's label, and nothing else. */
+/**
+ * Removes everything that carries the lab's label, and nothing else. Tries again for a while: the engine may still be
+ * making a container whose request was interrupted.
+ */
 export async function removeLabObjects(engine: Engine, lab: string, signal: AbortSignal): Promise<void> {
   const filter = ["--filter", `label=${LAB_LABEL}=${lab}`];
   const list = async (args: readonly string[]) =>
     (await engine.run([...args, "--quiet", ...filter], { signal })).split("\n").filter(Boolean);
-  const containers = await list(["ps", "--all"]);
-  if (containers.length > 0) await engine.run(["rm", "--force", "--volumes", ...containers], { signal });
-  for (const network of await list(["network", "ls"]))
-    await engine.run(["network", "rm", network], { signal });
+  const remove = async () => {
+    const containers = await list(["ps", "--all"]);
+    if (containers.length > 0) await engine.run(["rm", "--force", "--volumes", ...containers], { signal });
+    for (const network of await list(["network", "ls"]))
+      await engine.run(["network", "rm", network], { signal });
+  };
+  await pRetry(remove, { retries: 5, minTimeout: 300, factor: 2, signal });
 }

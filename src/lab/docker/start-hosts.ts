@@ -54,7 +54,7 @@ export async function startContainers(
     };
     await o.engine.run(runArguments({ ...spec, seeded }), { signal: o.signal });
   };
-  await pMap(hosts, start, { concurrency: 4, signal: o.signal });
+  await forEach(hosts, start, 4);
 }
 
 /** Puts each host's first system in place and waits until it serves logins. Host keys by address. */
@@ -77,19 +77,19 @@ export async function seedHosts(
     await engine.run(["exec", host.container, "sh", "-c", READY_SCRIPT], { signal });
     keys.set(host.address, key);
   };
-  await pMap(hosts, seed, { concurrency: 3, signal });
+  await forEach(hosts, seed, 3);
   return new Map(hosts.map(({ address }) => [address, keys.get(address) ?? ""]));
 }
 
-/** Hosts without a system of their own: plain Debian under the lab's name, their keys by address. */
-export async function hostKeys(
-  hosts: readonly DockerLabHost[],
-  o: StartHosts,
-): Promise<ReadonlyMap<string, string>> {
-  const read = async (host: DockerLabHost) => {
-    const script = `${READY_SCRIPT}; cat /etc/ssh/ssh_host_ed25519_key.pub`;
-    const key = await o.engine.run(["exec", host.container, "sh", "-c", script], { signal: o.signal });
-    return [host.address, key] as const;
-  };
-  return new Map(await pMap(hosts, read, { concurrency: 4, signal: o.signal }));
+/** Ends only when nothing is under way any more: who cleans up after a failure must not be overtaken. */
+async function forEach<T>(
+  items: readonly T[],
+  work: (item: T) => Promise<void>,
+  concurrency: number,
+): Promise<void> {
+  try {
+    await pMap(items, work, { concurrency, stopOnError: false });
+  } catch (error) {
+    throw error instanceof AggregateError ? error.errors[0] : error;
+  }
 }
