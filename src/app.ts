@@ -8,6 +8,7 @@ import { z } from "zod";
 import { FleetError } from "./errors.ts";
 import type { SshDriver } from "./host/ssh-driver.ts";
 import { parseDuration } from "./inventory/duration.ts";
+import type { LoadedInventory } from "./inventory/load.ts";
 import type { CheckConfig, Host, Inventory } from "./inventory/model.ts";
 import { type Clock, systemClock } from "./kernel/clock.ts";
 import type { ClosureSource } from "./nix/closures.ts";
@@ -118,24 +119,30 @@ export class App implements AsyncDisposable {
     this.print(JSON.stringify(value, null, 2));
   }
 
-  /** The inventory named on the command line or found by default; `inventory-invalid` shows every problem. */
-  async inventory(path?: string): Promise<Inventory> {
-    const { loadInventory, requireValid } = await import("./inventory/load.ts");
+  /** Reads the inventory named on the command line or found by default, with everything that is wrong with it. */
+  async loadInventory(path?: string): Promise<LoadedInventory> {
+    const { loadInventory } = await import("./inventory/load.ts");
     const { checkProblems } = await import("./health/checks.ts");
     const stated = path ?? this.globals.inventory;
-    const loaded = await loadInventory({
+    return loadInventory({
       ...(stated === undefined ? {} : { path: stated }),
       cwd: this.process.cwd,
       env: this.process.env,
       now: this.clock.now(),
       validateCheck: (check) => checkProblems([check]).map((p) => p.message),
     });
-    const inventory = requireValid(loaded);
+  }
+
+  /** The same, or `inventory-invalid`. */
+  async inventory(path?: string): Promise<Inventory> {
+    const { requireValid } = await import("./inventory/load.ts");
+    const inventory = requireValid(await this.loadInventory(path));
     if (!this.globals.acceptNew) return inventory;
-    return {
-      ...inventory,
-      hosts: inventory.hosts.map((h) => ({ ...h, ssh: { ...h.ssh, hostKeyPolicy: "accept-new" as const } })),
-    };
+    const hosts = inventory.hosts.map((h) => ({
+      ...h,
+      ssh: { ...h.ssh, hostKeyPolicy: "accept-new" as const },
+    }));
+    return { ...inventory, hosts };
   }
 
   /** The hosts `--limit` selects; without it `pattern`, without that all. */
@@ -190,6 +197,10 @@ export class App implements AsyncDisposable {
       const { createSimClosureSource } = await import("./lab/sim-source.ts");
       return createSimClosureSource(inventory.lab.dir);
     }
+    if (inventory.lab?.backend === "docker") {
+      const { createLabClosureSource } = await import("./lab/docker/lab-flake.ts");
+      return createLabClosureSource(join(inventory.lab.dir, "flake"));
+    }
     const [{ createFlakeClosureSource }, { createNixRunner }] = await Promise.all([
       import("./nix/flake-source.ts"),
       import("./nix/runner.ts"),
@@ -198,8 +209,6 @@ export class App implements AsyncDisposable {
       flakeRef: inventory.fleet.flake,
       baseDir: inventory.baseDir,
       run: createNixRunner(),
-      allowDirty: inventory.lab !== undefined,
-      ...(inventory.lab ? { nixOptions: ["--offline"] } : {}),
     });
   }
 

@@ -62,7 +62,7 @@ export const command = defineCommand({
       for (const event of events) {
         past = fold(past, event);
         if (past && event.host === options.host && event.level !== "debug") {
-          const line = transitionLine(past, event);
+          const line = transitionLine(past, event, { hosts: true });
           if (line) app.print(paint(line));
           if (event.type === "host.log") for (const text of event.data.lines) app.print(`    ${text}`);
         }
@@ -70,7 +70,7 @@ export const command = defineCommand({
       return EXIT.ok;
     }
     const lines = driven
-      ? liveLines(view, { columns, rows: 200, now: app.clock.now() })
+      ? liveLines(view, { columns, rows: 200, now: app.clock.now(), isLab: inventory.lab !== undefined })
       : summaryLines(view, app.clock.now());
     app.print(lines.map(paint).join("\n"));
     return driven ? EXIT.ok : exit;

@@ -1,0 +1,74 @@
+import { z } from "zod";
+import { EXIT, FleetError } from "../../errors.ts";
+import { applyCommand } from "../../rollout/commands.ts";
+import { TERMINAL_STATES } from "../../rollout/events.ts";
+import { newRunId, planTo, startRun } from "../../rollout/launch.ts";
+import { replay } from "../../rollout/state.ts";
+import { defineCommand } from "../command.ts";
+import { driveRun, findRun } from "../follow.ts";
+import { showPlan } from "../planning.ts";
+
+export const command = defineCommand({
+  arguments: [["[id]", "the rollout to undo; default: the latest"]],
+  options: [["--waves", "go in waves again; default: as fast as the guards and limits allow"]],
+  examples: ["macula-fleet rollout undo", "macula-fleet rollout undo r-7 --limit site=gent"],
+  schema: z.object({ waves: z.boolean().default(false) }),
+  async run(app, { args, options }) {
+    const inventory = await app.inventory();
+    const store = await app.store(inventory);
+    const run = await findRun(store, args[0]);
+    const state = replay(await store.events(run.id));
+    if (!state) throw new FleetError("rollout-not-found", `${run.id} has no journal`);
+    const changed = new Map(
+      [...state.hosts.values()].flatMap((h) =>
+        h.state === "updated" && h.previous !== null ? [[h.name, h.previous] as const] : [],
+      ),
+    );
+    if (changed.size === 0) {
+      app.note(`${run.id} left no host changed: there is nothing to undo`);
+      return EXIT.ok;
+    }
+    if (!TERMINAL_STATES.has(state.status)) {
+      const driven = await store.holder(`run:${run.id}`, app.clock.now());
+      if (driven) {
+        throw new FleetError("locked", `${run.id} is still driven by ${driven.owner}`, {
+          hint: `macula-fleet rollout abort ${run.id}, then undo it`,
+        });
+      }
+      const reply = applyCommand(state, { command: "abort", by: app.operator });
+      if (reply.kind !== "applied") throw new FleetError("command-refused", `${run.id}: ${reply.note}`);
+      await store.submit(run.id, { command: "abort", by: app.operator });
+      await driveRun(app, run.id, store, await app.remote(inventory), { inventory, planShown: true });
+    }
+    const selected = await app.hosts(inventory, store);
+    const now = app.clock.now();
+    const plan = planTo({
+      id: newRunId("r", now),
+      kind: "undo",
+      inventory,
+      hosts: selected.filter((h) => changed.has(h.name)),
+      revision: `undo of ${run.id}`,
+      now,
+      known: new Map(
+        state.plan.hosts.flatMap((h) =>
+          changed.has(h.name) ? [[h.name, { reachable: true, current: h.to }] as const] : [],
+        ),
+      ),
+      targets: new Map([...changed].map(([name, toplevel]) => [name, { toplevel, size: 0 }])),
+      force: false,
+      waveless: !options.waves,
+      reverts: run.id,
+    });
+    if (plan.hosts.length === 0)
+      throw new FleetError("limit-no-match", "none of the selected hosts was changed by it");
+    const shown = app.format === "human" || app.format === "plain";
+    if (shown && !app.globals.yes) await showPlan(app, inventory, plan, { to: "stderr" });
+    if (!(await app.confirm(`Put ${plan.hosts.length} hosts back to what they ran before ${run.id}?`)))
+      return EXIT.error;
+    await startRun(store, plan, { operator: app.operator, clock: app.clock });
+    return driveRun(app, plan.id, store, await app.remote(inventory), {
+      inventory,
+      planShown: shown && !app.globals.yes,
+    });
+  },
+});
