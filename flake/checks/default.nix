@@ -25,6 +25,7 @@ let
 
   scripts = [
     ../modules/health/macula-health.sh
+    ../modules/firewall/macula-firewall-names.sh
     ../modules/hostname/macula-hostname.sh
     ../modules/pull/macula-pull.sh
     ./size-budget.sh

@@ -11,10 +11,8 @@ let
   token = config.macula.secrets.k3s-token or null;
   agentToken = config.macula.secrets.k3s-agent-token or null;
 
-  isIP = address: builtins.match "[0-9.]+|[0-9a-fA-F:]+" address != null;
   others = lib.filter (m: m.name != config.networking.hostName) cfg.members;
   addressesOf = members: map (m: m.address) members;
-  unrestricted = cfg.allowedSources == null && !(lib.all isIP (addressesOf others));
   sourcesFor =
     members: if cfg.allowedSources != null then cfg.allowedSources else addressesOf members;
 
@@ -159,7 +157,7 @@ in
       type = lib.types.nullOr (lib.types.listOf lib.types.str);
       default = null;
       example = [ "10.40.0.0/16" ];
-      description = "Who may reach the cluster's ports instead of the members' addresses. Needed where members have names, not addresses.";
+      description = "Who may reach the cluster's ports, instead of its members only.";
     };
     labels = lib.mkOption {
       type = lib.types.attrsOf lib.types.str;
@@ -231,10 +229,6 @@ in
         message = "macula.k3s.labels: the kubelet may not set ${toString refused}; label the node from the control plane instead.";
       }
     ];
-    warnings = lib.optional unrestricted ''
-      macula.k3s: some members of ${cfg.nodeName}'s cluster are known by name only, so its cluster ports are open to everybody who can reach it. Set macula.k3s.allowedSources to the networks they are in.
-    '';
-
     macula.secrets = lib.mkMerge [
       (lib.mkIf (cfg.tokenRef != null) {
         k3s-token = {
@@ -303,13 +297,7 @@ in
     networking.firewall = {
       trustedInterfaces = [ "cni0" ] ++ backend.interfaces;
       checkReversePath = lib.mkDefault "loose";
-      allowedTCPPorts = lib.mkIf unrestricted (
-        lib.concatMap (r: lib.range r.from r.to) (lib.filter (r: r.protocol == "tcp") rules)
-      );
-      allowedUDPPorts = lib.mkIf unrestricted (
-        map (r: r.from) (lib.filter (r: r.protocol == "udp") rules)
-      );
     };
-    macula.firewall.rules = lib.mkIf (!unrestricted) rules;
+    macula.firewall.rules = rules;
   };
 }
