@@ -21,5 +21,5 @@ export const FAULT_HELP: Readonly<Record<FaultKind, string>> = {
   slow: "answers every command a second late and receives slowly",
   hang: "accepts commands and never answers",
   "wrong-host-key": "presents another host key than the recorded one",
-  "no-boot": "hangs when it boots anything but the system it booted last",
+  "no-boot": "needs a reboot for any new system, and hangs in that boot",
 };

@@ -12,7 +12,8 @@ export function switchSystem(
 ): { readonly machine: Machine; readonly rc: number } {
   const behaviour = m.disk.store[to]?.system?.behaviour;
   if (!m.memory || !behaviour) return { machine: log(m, run, `${to}: not a system`), rc: 127 };
-  if (behaviour === "needs-reboot") {
+  const unbootable = m.faults.includes("no-boot") && to !== m.lastBooted;
+  if (behaviour === "needs-reboot" || behaviour === "no-boot" || unbootable) {
     return { machine: log(m, run, "lab: the init interface changed: cannot switch live"), rc: 100 };
   }
   const networkLost = m.memory.networkLost || m.faults.includes("drop-on-activate");

@@ -7,7 +7,7 @@ export const BEHAVIOURS = [
   "activation-fails", // its activation script fails: exit 2
   "needs-reboot", // cannot be switched to live: exit 100; fine after a reboot
   "cuts-network", // the host is unreachable while it runs
-  "no-boot", // activates live, but a boot into it hangs
+  "no-boot", // needs a reboot, and the boot into it hangs
   "no-build", // the closure source refuses to build it
 ] as const;
 export type Behaviour = (typeof BEHAVIOURS)[number];

@@ -23,7 +23,7 @@ const SHARED: readonly (readonly [string, number])[] = [
 
 /** Only what a live switch cannot exchange differs in a system that needs a reboot. */
 const kernelOf = (behaviour: Behaviour, revision: string): string =>
-  behaviour === "needs-reboot" ? `6.18.0-${revision}` : "6.12.58";
+  behaviour === "needs-reboot" || behaviour === "no-boot" ? `6.18.0-${revision}` : "6.12.58";
 
 export function describeSystem(host: string, revision: string, behaviour: Behaviour): SystemDescription {
   return {

@@ -2,16 +2,7 @@
 import { otherRuns } from "../activation.ts";
 import { profilePath, withDisk } from "../model.ts";
 import { collectGarbage, freeBytes, liveRoots } from "../store.ts";
-import {
-  checkFence,
-  did,
-  needNumber,
-  needRun,
-  needSystem,
-  type Operation,
-  Refused,
-  said,
-} from "./operation.ts";
+import { checkFence, needNumber, needRun, needSystem, type Operation, Refused, said } from "./operation.ts";
 
 const KiB = 1024;
 
@@ -33,7 +24,9 @@ export const stage: Operation = (m, p) => {
   if (!entry) throw new Refused("incomplete", `${to} is not complete in this store`);
   if (!entry.system) throw new Refused("unsuitable", `${to} is not a NixOS system`);
   const roots = { ...m.disk.roots, [`${run}-to`]: to, ...(from ? { [`${run}-from`]: from } : {}) };
-  return did(withDisk(m, { roots }), "staged");
+  const kernel = m.disk.store[m.memory?.booted ?? ""]?.system?.kernel;
+  const rebootNeeded = kernel !== undefined && kernel !== entry.system.kernel;
+  return said(withDisk(m, { roots }), { schema: 1, did: "staged", rebootNeeded });
 };
 
 export const generations: Operation = (m) =>
