@@ -6,8 +6,10 @@ export interface HealthPolicy {
   readonly minHealthyTimeMs: number;
   /** Failed unless healthy within this time after the start, ms. */
   readonly healthyDeadlineMs: number;
-  /** Failed when it fell ill again more often than this after having been well: it flaps. */
+  /** Failed when it fell ill again more often than this after having been well: it flaps. Default 3. */
   readonly maxResets?: number;
+  /** Nobody looked for longer than this, ms (or the clock went back): being well starts anew. Default: never. */
+  readonly maxGapMs?: number;
 }
 
 /** One look at a host; `results` null: it could not be reached. */
@@ -21,6 +23,8 @@ export interface Health {
   readonly verdict: "healthy" | "waiting" | "failed";
   /** Since when everything has been well; null: it is not. */
   readonly healthySince: number | null;
+  /** When it was looked at last; null: not yet. */
+  readonly checkedAt: number | null;
   /** How often it fell ill after having been well. */
   readonly resets: number;
   /** Checks of the last sample that were not ok. */
@@ -31,6 +35,7 @@ export interface Health {
 export const unknownHealth: Health = {
   verdict: "waiting",
   healthySince: null,
+  checkedAt: null,
   resets: 0,
   failing: [],
   reason: "",
@@ -46,21 +51,24 @@ export function observeHealth(
   startedAt: number,
 ): Health {
   if (health.verdict !== "waiting") return health;
+  const { at } = sample;
   const failing = sample.results?.filter((r) => r.status !== "ok") ?? [];
   const well = sample.results !== null && failing.length === 0;
   if (well) {
-    const healthySince = health.healthySince ?? sample.at;
-    const next: Health = { ...health, healthySince, failing: [] };
-    if (sample.at - healthySince >= policy.minHealthyTimeMs) return { ...next, verdict: "healthy" };
-    return late(next, sample.at, policy, startedAt);
+    const last = health.checkedAt ?? at;
+    const unseen = at < last || at - last > (policy.maxGapMs ?? Infinity);
+    const healthySince = unseen ? at : (health.healthySince ?? at);
+    const next: Health = { ...health, healthySince, checkedAt: at, failing: [] };
+    if (at - healthySince >= policy.minHealthyTimeMs) return { ...next, verdict: "healthy" };
+    return late(next, at, policy, startedAt);
   }
   const relapse = health.healthySince !== null && !failing.every((r) => r.status === "retry");
   const unreachableAgain = health.healthySince !== null && sample.results === null;
   const resets = health.resets + (relapse || unreachableAgain ? 1 : 0);
-  const next: Health = { ...health, healthySince: null, resets, failing };
+  const next: Health = { ...health, healthySince: null, checkedAt: at, resets, failing };
   if (resets > (policy.maxResets ?? DEFAULT_MAX_RESETS))
     return { ...next, verdict: "failed", reason: "flapping" };
-  return late(next, sample.at, policy, startedAt);
+  return late(next, at, policy, startedAt);
 }
 
 function late(health: Health, at: number, policy: HealthPolicy, startedAt: number): Health {

@@ -33,7 +33,7 @@ export function refusalOf(host: string, label: string, result: Completed): Fleet
   }
   const refusal = result.code === null ? undefined : REFUSALS[result.code];
   if (refusal) {
-    const hint = refusal.hint?.replace("HOST", host);
+    const hint = refusal.hint?.replaceAll("HOST", host);
     return new FleetError(refusal.code, `${host}: ${said}`, hint === undefined ? {} : { hint });
   }
   if (result.code === 1 && /^(sudo|doas):/m.test(result.stderr)) {

@@ -58,16 +58,19 @@ mine() { [ "$S_ROLLOUT" = "$RUN" ] && [ "$S_ATTEMPT" = "$ATTEMPT" ]; }
 
 check_fence() { [ "$1" -ge "$S_FENCE" ] || refuse "$R_FENCED" "a controller with fence $S_FENCE was here; yours is $1"; }
 
-note_field() { sed -n "s/^ *\"$2\": \"\\{0,1\\}\\(.*[^\",]\\)\"\\{0,1\\},\\{0,1\\}\$/\\1/p" "$1" 2>/dev/null; }
+note_field() { # FILE FIELD
+  sed -n "s/^ *\"$2\": \"\\{0,1\\}\\(.*[^\",]\\)\"\\{0,1\\},\\{0,1\\}\$/\\1/p" "$1" 2>/dev/null | sed -e 's/\\"/"/g' -e 's/\\\\/\\/g'
+}
 
-# Refuses while the host is held or locked; a hold whose end has passed does not count.
+# A hold whose end has passed does not count.
+held() {
+  [ -f "$STATE_DIR/hold.json" ] || return 1
+  until=$(json_num "$(note_field "$STATE_DIR/hold.json" until)" 0)
+  [ "$until" -eq 0 ] || [ "$(date +%s)" -lt "$until" ]
+}
+
 check_holds() {
-  if [ -f "$STATE_DIR/hold.json" ]; then
-    until=$(json_num "$(note_field "$STATE_DIR/hold.json" until)" 0)
-    if [ "$until" -eq 0 ] || [ "$(date +%s)" -lt "$until" ]; then
-      refuse "$R_HELD" "held by $(note_field "$STATE_DIR/hold.json" by): $(note_field "$STATE_DIR/hold.json" reason)"
-    fi
-  fi
+  ! held || refuse "$R_HELD" "held by $(note_field "$STATE_DIR/hold.json" by): $(note_field "$STATE_DIR/hold.json" reason)"
   [ ! -f "$STATE_DIR/lock.json" ] ||
     refuse "$R_HELD" "locked by $(note_field "$STATE_DIR/lock.json" by): $(note_field "$STATE_DIR/lock.json" reason)"
 }
