@@ -239,10 +239,6 @@ export class App implements AsyncDisposable {
   }
 }
 
-export async function createApp(process: Process, globals: Globals): Promise<App> {
-  return new App(process, globals);
-}
-
 /** The fleet's checks, then the host's own; with none stated, that no unit newly failed. */
 export function checksOf(inventory: Inventory): (host: Host) => readonly CheckConfig[] {
   const fallback: readonly CheckConfig[] = [{ name: "units", type: "systemd" }];

@@ -3,8 +3,6 @@ import type { CatalogEntry } from "./command.ts";
 const START = "Start";
 const CHANGE = "Change the fleet";
 const ROLLOUT = "Steer a rollout";
-const LOOK = "Look";
-const HOSTS = "Single hosts";
 const LAB = "Lab";
 
 /** Every command there is, in the order help shows them. Adding one: one file in `commands/` and one line here. */
@@ -151,5 +149,3 @@ export const CATALOG: readonly CatalogEntry[] = [
     load: () => import("./commands/lab-release.ts"),
   },
 ];
-
-export const GROUPS: readonly string[] = [START, CHANGE, ROLLOUT, LOOK, HOSTS, LAB];

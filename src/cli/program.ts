@@ -1,9 +1,8 @@
 /** argv -> one command. Only the named command's module is loaded; help for everything needs none. */
 import { Command, CommanderError, Option } from "commander";
-import { z } from "zod";
-import { type App, createApp, Globals, type Process } from "../app.ts";
-import { EXIT, type ExitCode, FleetError } from "../errors.ts";
-import { CATALOG, GROUPS } from "./catalog.ts";
+import type { Process } from "../app.ts";
+import { EXIT, type ExitCode } from "../errors.ts";
+import { CATALOG } from "./catalog.ts";
 import type { CatalogEntry, CommandSpec } from "./command.ts";
 import { VERSION } from "./version.ts";
 
@@ -38,32 +37,9 @@ export async function runCli(argv: readonly string[], process: Process): Promise
     program.outputHelp({ error: argv.length > 0 });
     return argv.length === 0 ? EXIT.ok : EXIT.usage;
   }
+  const { execute } = await import("./execute.ts");
   return execute(process, loaded, chosen);
 }
-
-async function execute(
-  process: Process,
-  command: CommandSpec,
-  chosen: { readonly args: readonly string[]; readonly options: Record<string, unknown> },
-): Promise<ExitCode> {
-  const globals = check(Globals, chosen.options);
-  const options = check(command.schema, chosen.options);
-  const app: App = await createApp(process, globals);
-  try {
-    return await command.run(app, { args: chosen.args, options });
-  } finally {
-    await app[Symbol.asyncDispose]();
-  }
-}
-
-function check<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  const text = result.error.issues.map((i) => `--${kebab(String(i.path[0] ?? ""))}: ${i.message}`).join("; ");
-  throw new FleetError("usage", text, { hint: "add --help to see what it takes" });
-}
-
-const kebab = (name: string) => name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`);
 
 function base(process: Process): Command {
   const program = new Command("macula-fleet");
@@ -159,5 +135,3 @@ function describe(leaf: Command, spec: CommandSpec): void {
   if (spec.examples?.length)
     leaf.addHelpText("after", `\nExamples:\n${spec.examples.map((e) => `  ${e}`).join("\n")}`);
 }
-
-export { GROUPS, z };

@@ -9,7 +9,7 @@ const CLASS: Readonly<Record<HostState, HostClass>> = {
   pending: "waiting",
   preflight: "busy",
   staging: "busy",
-  staged: "busy",
+  staged: "waiting", // copied to, but nothing of it has changed
   activating: "busy",
   rebooting: "busy",
   confirming: "busy",
