@@ -45,6 +45,11 @@ export class Terminal extends Writable {
     this.screen.write(chunk.toString(), done);
   }
 
+  /** Resolves when everything written so far is on the screen. */
+  settled(): Promise<void> {
+    return new Promise((resolve) => this.screen.write("", resolve));
+  }
+
   resize(columns: number, rows: number): void {
     this.screen.resize(columns, rows);
   }

@@ -49,7 +49,9 @@ export function siteBars(view: ViewState, columns: number, most: number): Line[]
   const rows = [...sites]
     .map(([site, hosts]) => ({ site, t: tally(hosts.flatMap((h) => view.run.hosts.get(h.name) ?? [])) }))
     .sort((a, b) => b.t.failed - a.t.failed || b.t.busy - a.t.busy || a.site.localeCompare(b.site));
-  const shown = rows.slice(0, most);
+  if (most <= 0) return [];
+  // The last line tells how many are hidden.
+  const shown = rows.length > most ? rows.slice(0, most - 1) : rows;
   const label = Math.max(...shown.map((r) => width(r.site)), 0);
   const lines = shown.map(({ site, t }) =>
     line(
@@ -61,7 +63,7 @@ export function siteBars(view: ViewState, columns: number, most: number): Line[]
     ),
   );
   const hidden = rows.length - shown.length;
-  return hidden > 0 ? [...lines, line(dim(` and ${hidden} more sites`))] : lines;
+  return hidden > 0 ? [...lines, line(dim(` and ${hidden} ${shown.length > 0 ? "more " : ""}sites`))] : lines;
 }
 
 /** How many hosts are in which state: for fleets too large for names. */

@@ -11,6 +11,8 @@ export interface HostLineOptions {
   readonly now: number;
   /** Marker of a host in hand: a spinner's frame on a terminal. */
   readonly marker: string;
+  /** Little room: only what cannot be left out. */
+  readonly brief: boolean;
   readonly nameCells: number;
   readonly siteCells: number;
 }
@@ -34,7 +36,7 @@ export function hostLine(view: ViewState, host: HostProgress, o: HostLineOptions
     o.siteCells > 0 && dim(` ${pad(siteOf(view, host.name), o.siteCells)}`),
     "  ",
     pad(stateLabel(host.state, kind), 11),
-    classOf(host.state) === "busy" ? busy(view, host, o.now) : settled(view, host, kind),
+    classOf(host.state) === "busy" ? busy(view, host, o) : settled(view, host, kind),
   );
 }
 
@@ -55,11 +57,11 @@ function mark(state: HostState, marker: string): Span {
   }
 }
 
-function busy(view: ViewState, host: HostProgress, now: number): Line {
+function busy(view: ViewState, host: HostProgress, o: HostLineOptions): Line {
   const work = view.work.get(host.name);
-  const spent = dim(` ${pad(duration(now - host.since), 6)}`);
+  const spent = dim(` ${pad(duration(o.now - host.since), 6)}`);
   const doing = work?.doing ? span(` ${work.doing}`) : null;
-  return line(spent, promise(host, now), doing);
+  return line(spent, promise(host, o), doing);
 }
 
 const REVERTS: ReadonlySet<HostState> = new Set<HostState>([
@@ -70,11 +72,12 @@ const REVERTS: ReadonlySet<HostState> = new Set<HostState>([
 ]);
 
 /** What will happen by itself, and when. */
-function promise(host: HostProgress, now: number): Span | null {
+function promise(host: HostProgress, { now, brief }: HostLineOptions): Span | null {
   if (host.retryAt !== null) return warn(` tries again in ${duration(host.retryAt - now)}:`);
   if (host.deadline === null || !REVERTS.has(host.state)) return null;
   const left = Date.parse(host.deadline) - now;
   const lost = host.state === "unknown" ? "contact lost; " : "";
+  if (brief) return warn(left > 0 ? ` reverts in ${duration(left)}` : " reverted by now");
   return left > 0
     ? warn(` ${lost}reverts itself in ${duration(left)} if not confirmed`)
     : warn(` ${lost}has reverted itself by now unless confirmed`);

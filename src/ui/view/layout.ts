@@ -52,7 +52,7 @@ function bodyLines(view: ViewState, screen: Screen, room: number): Line[] {
   if (size > 500)
     return [...histogram(view, screen.columns), rate(view, screen.now), ...groups].slice(0, room);
   const slowest = hostLines(view, active.slice(0, 10), screen, Math.min(11, Math.floor(left / 2)), "more");
-  const sites = siteBars(view, screen.columns, Math.max(0, left - slowest.length - 1));
+  const sites = siteBars(view, screen.columns, Math.max(0, left - slowest.length));
   return [...sites, ...slowest, ...groups].slice(0, room);
 }
 
@@ -68,7 +68,12 @@ function hostLines(
 ): Line[] {
   if (room <= 0) return [];
   const shown = hosts.length > room ? hosts.slice(0, room - 1) : hosts;
-  const o = { now: screen.now, marker: screen.marker ?? "▸", ...columnsFor(view, shown) };
+  const o = {
+    now: screen.now,
+    marker: screen.marker ?? "▸",
+    brief: screen.columns < 80,
+    ...columnsFor(view, shown),
+  };
   const lines = shown.map((host) => hostLine(view, host, o));
   const hidden = hosts.length - shown.length;
   return hidden > 0 ? [...lines, line(dim(`   and ${count(hidden)} ${more}`))] : lines;
@@ -94,5 +99,5 @@ function footer(view: ViewState): Line[] {
     return [...stats, line(" next: ", accent(next.join(" | ")))];
   }
   if (view.run.endedAt !== null) return stats;
-  return [...stats, line(span(" ^C: start nothing new, let hosts in hand finish; twice: leave now", "dim"))];
+  return [...stats, line(span(" ^C: finish hosts in hand, start none; twice: leave now", "dim"))];
 }
