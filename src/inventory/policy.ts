@@ -114,9 +114,9 @@ export function applyRoles(base: Policy, stanzas: RoleStanzas): Policy {
   return { ...base, roles };
 }
 
-function canaryOf(base: Policy["canary"], stanza: RolloutStanza["canary"]): Policy["canary"] {
-  if (stanza === undefined) return base;
-  if (typeof stanza !== "object") return { ...base, count: quantity(stanza) };
+function canaryOf(base: Policy["canary"], stated: RolloutStanza["canary"]): Policy["canary"] {
+  if (stated === undefined) return base;
+  const stanza = typeof stated === "object" ? stated : { count: stated };
   const labelled = stanza.label === undefined ? [] : [`label.${stanza.label}=true`];
   const prefer = [...labelled, ...(stanza.prefer ?? [])];
   const count = quantityOr(stanza.count ?? stanza.size);

@@ -28,8 +28,9 @@ export function parsePattern(pattern: string): readonly Term[] {
 }
 
 function parseTerm(raw: string): Term {
-  const [, sign = "", text = ""] = /^([&!]?)\s*([\s\S]*)$/.exec(raw) ?? [];
-  const operator = sign === "&" ? "and" : sign === "!" ? "not" : "union";
+  // `a & !b` is how people write "and not".
+  const [, sign = "", text = ""] = /^(&?!|&?)\s*([\s\S]*)$/.exec(raw) ?? [];
+  const operator = sign === "&" ? "and" : sign === "" ? "union" : "not";
   if (text === "" || /^[&!]/.test(text)) throw syntax(raw, "has an operator without a name");
   return { operator, text, match: parseMatch(text) };
 }
@@ -74,7 +75,7 @@ function split(pattern: string): string[] {
   };
   for (let i = 0; i < pattern.length; i++) {
     const char = pattern[i] ?? "";
-    if (char === "\\" && /^[&!]?~/.test(part)) {
+    if (char === "\\" && /^&?!?~/.test(part)) {
       part += char + (pattern[++i] ?? "");
       continue;
     }
@@ -85,11 +86,11 @@ function split(pattern: string): string[] {
     } else if (char === "," || /\s/.test(char)) {
       end();
     } else if (char === ":") {
-      const key = part.replace(/^[&!]/, "");
+      const key = part.replace(/^&?!?/, "");
       const next = pattern[i + 1] ?? "";
       if (PREFIXES.includes(key) && /[\w*?[]/.test(next)) part += char;
       else end();
-    } else if ((char === "&" || char === "!") && !/^[&!]?~/.test(part) && part !== "") {
+    } else if ((char === "&" || char === "!") && !/^&?!?~/.test(part) && part !== "") {
       end();
       part = part === "" ? char : part + char;
     } else {

@@ -97,7 +97,7 @@ class Selector {
         return new Set(ordered.slice(Math.max(0, index(first)), Math.max(0, end + 1)));
       }
     }
-    const found = this.#matching(match) ?? this.#range(subject);
+    const found = this.#range(subject) ?? this.#matching(match);
     if (found !== undefined) return found;
     throw this.#unknown(match, text);
   }

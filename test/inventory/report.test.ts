@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { FleetError } from "../../src/errors.ts";
@@ -40,9 +39,9 @@ describe("a file with many mistakes", () => {
     const { problems, sources } = await load();
     const text = formatProblems(problems, { sources, nameFile: () => "mistakes.yaml" });
     expect(text).toContain(
-      'mistakes.yaml:10:13 error E103 hosts.node-02: unknown key "adress". Did you mean "address"?',
+      'mistakes.yaml:10:14 error E103 hosts.node-02: unknown key "adress". Did you mean "address"?',
     );
-    expect(text).toContain("> 10 |   node-02: {adress: 192.168.1.12}\n     |             ^");
+    expect(text).toContain("> 10 |   node-02: { adress: 192.168.1.12 }\n     |              ^");
     expect(text).toMatch(/\n\d+ errors, \d+ warnings$/);
     expect(text).toContain("tokenRef: [hidden]");
     expect(text).not.toMatch(/K10f00d|deadbeef/);
@@ -60,7 +59,7 @@ describe("a file with many mistakes", () => {
       dim: mark("d"),
     };
     const text = formatProblems(problems, { sources, colors });
-    expect(text).toContain(`<s>${path}:10:13</s> <e>error E103</e>`);
+    expect(text).toContain(`<s>${path}:10:14</s> <e>error E103</e>`);
     expect(text).toContain("<w>warning E801</w>");
   });
 });
