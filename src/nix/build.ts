@@ -8,6 +8,8 @@ export interface BuildOptions {
   /** Hosts evaluated by one process: more is faster, fewer needs less memory. */
   readonly chunkSize: number;
   readonly nixOptions: readonly string[];
+  /** Default `toplevel`: the system itself. */
+  readonly attribute?: "toplevel" | "diskoScript";
 }
 
 /** Derivation and output of one host's system. */
@@ -45,7 +47,7 @@ async function evaluateChunk(
   call: NixCall,
   found: Found,
 ): Promise<void> {
-  const result = await o.run.run(commands.evaluate(flake, hosts, o.nixOptions), call);
+  const result = await o.run.run(commands.evaluate(flake, hosts, o.nixOptions, o.attribute), call);
   if (result.code === 0) return sort(parseEvaluated(result.stdout), hosts, flake, found);
   const [only, ...others] = hosts;
   if (only !== undefined && others.length === 0) {
@@ -86,7 +88,9 @@ export async function buildSystems(
 
 function failed(what: string, failures: ReadonlyMap<string, string>, log?: string): FleetError {
   const hosts = [...failures.keys()];
-  const text = log ?? [...failures].map(([host, why]) => `${host}:\n${why}`).join("\n");
+  // One mistake often fails every host the same way: say it once.
+  const reasons = Map.groupBy(hosts, (host) => failures.get(host) ?? "");
+  const text = log ?? [...reasons].map(([why, same]) => `${same.join(", ")}:\n${why}`).join("\n");
   const message = `cannot ${what} the system of ${hosts.join(", ") || "some host"}:\n${text}`;
   return new FleetError("build-failed", message, { data: { hosts } });
 }

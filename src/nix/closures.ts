@@ -26,6 +26,12 @@ export interface ClosureSource {
     revision: string,
     o: { readonly signal: AbortSignal; readonly onLine?: (line: string) => void },
   ): Promise<ReadonlyMap<HostName, Closure>>;
+  /** Builds each host's disk script, for an installation: `config.system.build.diskoScript`. */
+  disko(
+    hosts: readonly Host[],
+    revision: string,
+    o: { readonly signal: AbortSignal; readonly onLine?: (line: string) => void },
+  ): Promise<ReadonlyMap<HostName, string>>;
   /** Every path of the closure, dependencies first. */
   requisites(toplevel: string, o: { readonly signal: AbortSignal }): Promise<readonly StorePathInfo[]>;
   /** A `nix-store --export` stream of exactly these paths, in this order. */

@@ -37,11 +37,12 @@ export function evaluate(
   flake: string,
   hosts: readonly string[],
   options: readonly string[] = [],
+  attribute: "toplevel" | "diskoScript" = "toplevel",
 ): NixCommand {
   const names = hosts.map(nixString).join(" ");
   const apply = [
     "all: builtins.listToAttrs (map (name: { inherit name; value =",
-    "if builtins.hasAttr name all then let top = (builtins.getAttr name all).config.system.build.toplevel;",
+    `if builtins.hasAttr name all then let top = (builtins.getAttr name all).config.system.build.${attribute};`,
     `in { drv = top.drvPath; out = top.outPath; } else null; }) [ ${names} ])`,
   ].join(" ");
   return nix(

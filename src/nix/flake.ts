@@ -1,7 +1,13 @@
 import { FleetError } from "../errors.ts";
 import * as commands from "./commands.ts";
 import { lastLines, parseFlakeMetadata } from "./parse.ts";
-import { contentReference, type FlakeReference, gitReference, repositoryReference } from "./reference.ts";
+import {
+  contentReference,
+  type FlakeReference,
+  gitReference,
+  pathReference,
+  repositoryReference,
+} from "./reference.ts";
 import type { NixCall, NixRunner } from "./runner.ts";
 
 const DIRTY = "-dirty";
@@ -26,7 +32,7 @@ export async function resolveRevision(
   }
   if (flake.kind === "content") return resolveContent(flake.url, to, o, call);
   const place = await gitPlace(flake.path, o.run, call);
-  if (place === null) return resolveContent(`path:${flake.path}`, to, o, call);
+  if (place === null) return resolveContent(pathReference(flake.path), to, o, call);
   const found = await o.run.run(commands.gitCommit(flake.path, to ?? "HEAD"), call);
   if (found.code !== 0) {
     throw new FleetError("usage", `${place.top} has no revision ${to ?? "HEAD"}`, {
@@ -55,8 +61,17 @@ export async function lockedReference(
   if (flake.kind === "repository") return repositoryReference(flake.url, revision);
   if (flake.kind === "content") return contentReference(flake.url, revision);
   const place = await gitPlace(flake.path, o.run, call);
-  if (place === null) return contentReference(`path:${flake.path}`, revision);
-  return gitReference(place.top, place.prefix, revision.endsWith(DIRTY) ? undefined : revision);
+  if (place === null) return contentReference(pathReference(flake.path), revision);
+  if (!revision.endsWith(DIRTY)) return gitReference(place.top, place.prefix, revision);
+  if (encodeURI(place.top) === place.top) return gitReference(place.top, place.prefix);
+  // Old versions of Nix would silently take the last commit instead.
+  throw new FleetError(
+    "usage",
+    `uncommitted changes in "${place.top}" cannot be built: Nix misreads its name`,
+    {
+      hint: "commit them, or rename the directory",
+    },
+  );
 }
 
 async function gitPlace(directory: string, run: NixRunner, call: NixCall) {

@@ -11,10 +11,12 @@ export type FlakeReference =
 /** `./dir` and `path:./dir` are relative to `baseDir` (the inventory's directory). A `#fragment` is ignored. */
 export function parseFlakeReference(text: string, baseDir: string): FlakeReference {
   const url = text.split("#", 1)[0] ?? text;
-  const local = /^(?:git\+file:(?:\/\/)?|file:\/\/)?(\.{0,2}\/[^?]*|\.{1,2})$/.exec(url)?.[1];
-  if (local !== undefined) return { kind: "directory", path: absolute(local, baseDir) };
+  const local = url.replace(/^(?:git\+)?file:(?:\/\/)?/, "");
+  if (/^\.{0,2}(?:\/|$)/.test(local) && !local.includes("?")) {
+    return { kind: "directory", path: absolute(local, baseDir) };
+  }
   if (url.startsWith("path:")) {
-    return { kind: "content", url: `path:${absolute(url.slice("path:".length), baseDir)}` };
+    return { kind: "content", url: pathReference(absolute(url.slice("path:".length), baseDir)) };
   }
   return isRepository(url) ? { kind: "repository", url } : { kind: "content", url };
 }
@@ -24,14 +26,24 @@ function isRepository(url: string): boolean {
 }
 
 function absolute(path: string, baseDir: string): string {
-  return path.startsWith("/") ? path : new URL(path, `file://${baseDir}/`).pathname.replace(/\/$/, "");
+  const steps: string[] = [];
+  for (const step of (path.startsWith("/") ? path : `${baseDir}/${path}`).split("/")) {
+    if (step === "..") steps.pop();
+    else if (step !== "" && step !== ".") steps.push(step);
+  }
+  return `/${steps.join("/")}`;
+}
+
+/** A directory as it is, whatever git thinks of it. */
+export function pathReference(path: string): string {
+  return `path:${encodeURI(path)}`;
 }
 
 /** A git work tree's commit; `prefix` is the flake's place in it (`nix/` or empty). Without `rev`: as it lies there. */
 export function gitReference(top: string, prefix: string, rev?: string): string {
-  const dir = prefix.replace(/\/$/, "");
+  const dir = encodeURI(prefix.replace(/\/$/, ""));
   const query = [...(dir === "" ? [] : [`dir=${dir}`]), ...(rev === undefined ? [] : [`rev=${rev}`])];
-  return `git+file://${top}${query.length === 0 ? "" : `?${query.join("&")}`}`;
+  return `git+file://${encodeURI(top)}${query.length === 0 ? "" : `?${query.join("&")}`}`;
 }
 
 /** One revision (branch, tag or commit) of a repository elsewhere. */
