@@ -9,8 +9,11 @@ export interface KeyPair {
 }
 
 export function newKeyPair(comment: string): KeyPair {
-  const { private: secret, public: open } = ssh2.utils.generateKeyPairSync("ed25519", { comment });
-  return { private: secret, public: open };
+  for (;;) {
+    const { private: secret, public: open } = ssh2.utils.generateKeyPairSync("ed25519", { comment });
+    // ssh2 1.17 writes about one key in two hundred so that nobody can read it.
+    if (!(ssh2.utils.parseKey(secret) instanceof Error)) return { private: secret, public: open };
+  }
 }
 
 /** The public half of a private key file; throws `Error` when it is none. */

@@ -61,6 +61,11 @@ export function createSimClosureSource(dir: string): ClosureSource {
       );
     },
 
+    async disko(hosts, revision, { signal }) {
+      signal.throwIfAborted();
+      return new Map(hosts.map((host) => [host.name, labDiskoScript(host.name, revision)]));
+    },
+
     async requisites(toplevel, { signal }) {
       signal.throwIfAborted();
       return closure(toplevel).map(({ path, size }) => ({ path, size }));
