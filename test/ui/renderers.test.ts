@@ -29,7 +29,7 @@ rendererContract("ndjson", {
   renderer: RENDERERS.ndjson,
   passThrough: true,
   nextCommands: (text) =>
-    parseLines(text).flatMap((e) => (e["type"] === "summary" ? (e["data"] as { next: string[] }).next : [])),
+    parseLines(text).flatMap((e) => (e.type === "summary" ? (e.data as { next: string[] }).next : [])),
 });
 
 it("offers exactly the formats of the contract", () => {

@@ -21,7 +21,7 @@ const CLASS: Readonly<Record<HostState, HostClass>> = {
   reverted: "failed",
   failed: "failed",
   unknown: "busy",
-  drifted: "skipped",
+  drifted: "failed",
   kexec: "busy",
   partitioning: "busy",
   installing: "busy",

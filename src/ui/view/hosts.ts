@@ -92,11 +92,8 @@ function settled(view: ViewState, host: HostProgress, kind: RunKind): Line {
   if (reason !== null) return line(dim(` ${reason}`));
   if (host.failure) return line(dim(` ${host.failure.message}`));
   if (classOf(host.state) === "ok" && host.bytes > 0) return line(dim(` ${bytes(host.bytes)} copied`));
-  return host.state === "drifted"
-    ? line(warn(" runs a system that is neither the old nor the new one; left alone"))
-    : classOf(host.state) === "waiting" && host.wave > 0 && kind !== "install"
-      ? line(dim(` wave ${host.wave}`))
-      : [];
+  const waits = classOf(host.state) === "waiting" && host.wave > 0 && kind !== "install";
+  return waits ? line(dim(` wave ${host.wave}`)) : [];
 }
 
 function shortStatus(view: ViewState, host: string): string {
@@ -104,7 +101,7 @@ function shortStatus(view: ViewState, host: string): string {
 }
 
 export function siteOf(view: ViewState, host: string): string {
-  return view.run.plan.hosts.find((h) => h.name === host)?.site ?? "";
+  return view.run.targets.get(host)?.site ?? "";
 }
 
 function exclusion(view: ViewState, host: string): string | null {

@@ -56,7 +56,6 @@ export interface SummaryReport {
 export function report(view: ViewState): RunReport {
   const { run } = view;
   const { plan } = run;
-  const planned = new Map(plan.hosts.map((h) => [h.name, h]));
   return {
     run: plan.id,
     kind: kindOf(plan),
@@ -71,7 +70,7 @@ export function report(view: ViewState): RunReport {
     startedAt: new Date(run.startedAt).toISOString(),
     endedAt: run.endedAt === null ? null : new Date(run.endedAt).toISOString(),
     lastSeq: run.lastSeq,
-    hosts: [...run.hosts.keys()].flatMap((name) => hostReport(view, plan, name, planned.get(name)) ?? []),
+    hosts: [...run.hosts.keys()].flatMap((name) => hostReport(view, plan, name, run.targets.get(name)) ?? []),
     summary: summary(view),
   };
 }

@@ -100,7 +100,12 @@ function buckets(view: ViewState): Bucket[] {
       hosts: pick((h) => h.state === "deferred"),
       note: "away; they catch up when they are back",
     },
-    { label: "drifted", tone: "warn", hosts: pick((h) => h.state === "drifted"), note: "left alone" },
+    {
+      label: "drifted",
+      tone: "bad",
+      hosts: pick((h) => h.state === "drifted"),
+      note: "run neither the old nor the new system; left alone",
+    },
     { label: "skipped", tone: "dim", hosts: pick((h) => h.state === "skipped"), note: "" },
     { label: "not touched", tone: "dim", hosts: pick((h) => h.state === "pending"), note: "" },
   ];

@@ -1,0 +1,79 @@
+import { expect, it } from "vitest";
+import { historyTable, hostTable } from "../../src/ui/listings.ts";
+import { METRICS_CONTENT_TYPE, metricsText } from "../../src/ui/metrics.ts";
+import { renderTable } from "../../src/ui/table.ts";
+import { foldAll } from "../../src/ui/view/model.ts";
+import { canaryFailed, START, undo } from "./journals.ts";
+
+const HOUR = 3_600_000;
+
+it("lists like kubectl: aligned, without borders, missing values as a dash", () => {
+  const rows = [
+    { name: "node-01", gen: 41, note: null },
+    { name: "日本", gen: 7, note: "held\u001b[2J\nhere" },
+  ];
+  const text = renderTable(rows, [
+    { head: "host", cell: (r) => r.name },
+    { head: "gen", cell: (r) => r.gen, align: "right" },
+    { head: "note", cell: (r) => r.note },
+    { head: "never", cell: () => "x", wide: true },
+  ]);
+  expect(text.split("\n")).toEqual([
+    "HOST      GEN   NOTE",
+    "node-01    41   -",
+    "日本        7   held here",
+  ]);
+});
+
+it("lists runs, with more columns when wide", () => {
+  const run = {
+    id: "r-8",
+    kind: "rollout",
+    revision: "a".repeat(40),
+    state: "rolled_back",
+    reverts: "r-7",
+    operator: "ada@desk",
+    createdAt: START,
+    updatedAt: START + HOUR,
+    lastSeq: 99,
+    hosts: 24,
+  } as const;
+  const text = historyTable([run], { now: START + 2 * HOUR });
+  expect(text).toMatch(/^RUN .*\nr-8 +undo of r-7 +aaaaaaaaa +rolled back +24 +2h$/);
+  expect(text).not.toContain("ada@desk");
+  expect(historyTable([run], { now: START, wide: true })).toContain("ada@desk");
+});
+
+it("lists hosts with the last that is known of them, and how old that is", () => {
+  const host = (name: string) => ({ name, role: "peer", site: "gent", arch: "x86_64-linux" }) as const;
+  const rows = [
+    { host: host("node-01"), record: undefined },
+    {
+      host: host("node-02"),
+      record: {
+        host: "node-02",
+        seenAt: START - HOUR,
+        revision: "26.05.3",
+        generation: 41,
+        outcome: "reverted",
+        outcomeRun: "r-7",
+        held: { reason: "42 lost its route", by: "ada", since: START },
+      },
+    },
+  ] as const;
+  const [, first, second] = hostTable(rows, { now: START }).split("\n");
+  expect(first).toMatch(/^node-01 +peer +gent +- +- +- +never +-$/);
+  expect(second).toMatch(/26\.05\.3 +41 +reverted \(r-7\) +1h ago +held by ada: 42 lost its route$/);
+});
+
+it("turns runs into Prometheus text", async () => {
+  const views = [canaryFailed(), undo()].flatMap((j) => foldAll(j.events) ?? []);
+  const text = await metricsText(views);
+  expect(text).toContain('macula_fleet_run_hosts{run="r-7",state="reverted"} 1');
+  expect(text).toContain('macula_fleet_run_hosts{run="r-7",state="pending"} 10');
+  expect(text).toContain('macula_fleet_run_state{run="r-7",state="paused"} 1');
+  expect(text).toContain('macula_fleet_run_state{run="r-7",state="running"} 0');
+  expect(text).toContain('macula_fleet_run_failures{run="r-8",code="health-failed"} 1');
+  expect(await metricsText(views)).toBe(text);
+  expect(METRICS_CONTENT_TYPE).toContain("text/plain");
+});
