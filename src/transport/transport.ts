@@ -8,6 +8,10 @@ export interface Hop {
   /** OpenSSH public keys (`ssh-ed25519 AAAA…`) this hop must present. Empty: known_hosts decides. */
   readonly hostKeys: readonly string[];
   readonly identityFile?: string;
+  /** Name to look the key up under in known_hosts instead of the address: two sites may reuse one private address. */
+  readonly hostKeyAlias?: string;
+  /** Fields that hold a built-in default nobody asked for: an ssh_config may still fill them. */
+  readonly defaulted?: readonly ("port" | "user")[];
 }
 
 /** Everything needed to reach a host; built from the inventory, free of domain words. */
@@ -43,6 +47,8 @@ export interface RunOptions {
 
 /** One authenticated connection. Closing it aborts what runs on it. */
 export interface Session extends AsyncDisposable {
+  /** True once the connection is gone or worn out; a pool then opens another. Absent: only a failing `run` tells. */
+  readonly closed?: boolean;
   /** `SHA256:…` of the key the host proved. */
   readonly hostKeyFingerprint: string;
   /**

@@ -79,6 +79,8 @@ export async function startSshd(workspace: Workspace, options: SshdOptions): Pro
   await writeFile(
     config,
     [
+      // First, because sshd takes the first value it meets.
+      ...(options.config ?? []),
       `ListenAddress 127.0.0.1:${port}`,
       ...options.hostKeys.map((key) => `HostKey ${key}`),
       `AuthorizedKeysFile ${authorized}`,
@@ -88,8 +90,10 @@ export async function startSshd(workspace: Workspace, options: SshdOptions): Pro
       "PasswordAuthentication no",
       "KbdInteractiveAuthentication no",
       "PermitRootLogin yes",
+      "MaxStartups 100",
       "LogLevel VERBOSE",
-      ...(options.config ?? []),
+      // A login shell started by sshd reads ~/.bashrc, which can do anything, also hang after a kill.
+      `SetEnv HOME=${own}`,
       "",
     ].join("\n"),
   );
