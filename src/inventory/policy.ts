@@ -19,6 +19,7 @@ export const DEFAULT_POLICY: Policy = {
   order: ROLES,
   canary: { count: percent(10), max: 10, spread: ["role", "site", "hardware"], select: [], prefer: [] },
   maxParallel: percent(10),
+  maxParallelCap: 25,
   maxUnavailable: { fleet: percent(10), clusters: {} },
   maxFailures: { canary: hosts(0), wave: percent(5) },
   perSite: { activating: 1, copying: 2 },
@@ -53,9 +54,12 @@ export function policyFrom(
 /** What the stanza states replaces what `base` says; the rest stays. Flags are stanzas, too. */
 export function applyStanza(base: Policy, stanza: RolloutStanza): Policy {
   const { canary, maxUnavailable, maxFailures, soak, offline } = stanza;
+  const { maxParallelCap, ...uncapped } = base;
+  const capped = maxParallelCap !== undefined && stanza.maxParallel === undefined && stanza.strategy !== "all";
   const alone = stanza.strategy === "all" || stanza.strategy === "serial";
   return {
-    ...base,
+    ...uncapped,
+    ...(capped ? { maxParallelCap } : {}),
     ...(alone ? { waves: [percent(100)] } : {}),
     ...(stanza.strategy === "serial" ? { maxParallel: hosts(1) } : {}),
     ...(stanza.strategy === "all" ? { maxParallel: percent(100) } : {}),

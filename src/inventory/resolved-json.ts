@@ -4,24 +4,14 @@ import type { Host, Inventory } from "./model.ts";
 /** Version of this form; the flake refuses one it does not know. */
 export const RESOLVED_VERSION = 1;
 
-/** `{version, fleet, clusters, bastions, cache, hosts}`, hosts by name. Nothing of the controller's machine is in it. */
+/** `{version, fleet, clusters, bastions, cache, hosts}`, hosts in inventory order (the first server
+ * starts its cluster). Nothing of the controller's machine is in it. */
 export function toResolved(inventory: Inventory): Record<string, unknown> {
   const { fleet, clusters, bastions, sites, cache, hosts } = inventory;
-  const members = Map.groupBy(
-    hosts.filter(
-      ({ k3s, state }) => k3s.cluster !== undefined && k3s.role === "server" && state !== "retired",
-    ),
-    ({ k3s }) => k3s.cluster ?? "",
-  );
   return {
     version: RESOLVED_VERSION,
     fleet: { name: fleet.name, realm: fleet.realm, release: fleet.release },
-    clusters: Object.fromEntries(
-      Object.entries(clusters).map(([name, cluster]) => [
-        name,
-        { ...cluster, servers: cluster.perHost ? [] : (members.get(name) ?? []).map((host) => host.name) },
-      ]),
-    ),
+    clusters,
     bastions: Object.fromEntries(
       Object.entries(bastions).map(([name, { identityFile: _, ...bastion }]) => [name, bastion]),
     ),
@@ -32,9 +22,7 @@ export function toResolved(inventory: Inventory): Record<string, unknown> {
       ]),
     ),
     cache: cache ?? null,
-    hosts: Object.fromEntries(
-      hosts.filter(({ state }) => state !== "retired").map((host) => [host.name, forNix(host)]),
-    ),
+    hosts: hosts.filter(({ state }) => state !== "retired").map(forNix),
   };
 }
 

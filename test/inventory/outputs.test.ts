@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { FleetError } from "../../src/errors.ts";
 import type { Inventory } from "../../src/inventory/model.ts";
-import { toResolved, toResolvedJson } from "../../src/inventory/resolved-json.ts";
+import { toResolvedJson } from "../../src/inventory/resolved-json.ts";
 import { targetOf } from "../../src/inventory/target.ts";
 import { drawTree, endpoint, graph, listRows, showHost } from "../../src/inventory/views.ts";
 import { HEADER, hostOf, inventoryOf, loadTree } from "./fleet.ts";
@@ -92,12 +92,18 @@ describe("resolved JSON", () => {
       version: 1,
       fleet: { name: "test", realm: "org.example.test", release: "26.05" },
       cache: { url: "https://cache.example" },
-      clusters: { home: { datastore: "sqlite", servers: ["boot"] } },
-      hosts: {
-        "node-1": { k3s: { role: "agent", cluster: "home" }, mesh: { bootstrapPeers: ["boot.example:443"] } },
-      },
+      clusters: { home: { datastore: "sqlite", tokenRef: "env:TOKEN" } },
+      hosts: [
+        { name: "boot", k3s: { role: "server" } },
+        {
+          name: "node-1",
+          k3s: { role: "agent", cluster: "home" },
+          mesh: { bootstrapPeers: ["boot.example:443"] },
+        },
+        { name: "node-2" },
+        { name: "node-3" },
+      ],
     });
-    expect(Object.keys((toResolved(fleet).hosts ?? {}) as object)).not.toContain("old");
     for (const local of ["/keys/", "/fleet/", "cellar", "known_hosts"]) expect(json).not.toContain(local);
   });
 

@@ -2,7 +2,6 @@ import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import type { Role } from "../../src/inventory/model.ts";
 import { applyStanza, DEFAULT_POLICY, policyFrom } from "../../src/inventory/policy.ts";
-import { policyWithFlags } from "../../src/inventory/policy-flags.ts";
 import { rolePolicy, rollout } from "../../src/inventory/schema/rollout.ts";
 
 const count = (n: number) => ({ kind: "count", n });
@@ -17,6 +16,11 @@ const policy = (text: string, roles: Partial<Record<Role, string>> = {}) => {
   expect(result.findings).toEqual([]);
   return result.policy;
 };
+
+test("10% at a time means at most 25, until a number is stated", () => {
+  expect(DEFAULT_POLICY).toMatchObject({ maxParallel: percent(10), maxParallelCap: 25 });
+  expect(policy("{maxParallel: 20%}").maxParallelCap).toBeUndefined();
+});
 
 test("nothing stated: the defaults, and they are consistent", () => {
   expect(policy("{}")).toEqual(DEFAULT_POLICY);
@@ -136,34 +140,5 @@ test("flags are stanzas on top of the inventory's", () => {
     ...inventory,
     canary: { ...inventory.canary, count: count(1) },
     waves: [percent(50), percent(100)],
-  });
-});
-
-describe("policyWithFlags", () => {
-  test("takes what a command line gives", () => {
-    const flags = {
-      canary: "2",
-      waves: ["5", "50%", "100%"],
-      maxParallel: "10%",
-      soak: undefined,
-      confirmTimeout: "5m",
-    };
-    expect(policyWithFlags(DEFAULT_POLICY, flags)).toMatchObject({
-      canary: { count: count(2) },
-      waves: [count(5), percent(50), percent(100)],
-      maxParallel: percent(10),
-      soak: DEFAULT_POLICY.soak,
-      confirmTimeoutMs: 5 * MINUTE,
-    });
-  });
-
-  test.each([
-    [{ canary: "7.5%" }, "--canary: must be a whole number"],
-    [{ maxParallel: "many" }, "--max-parallel: must be"],
-    [{ waves: ["50%", "10%"] }, "waves must grow"],
-    [{ maxUnavailable: "0" }, "maxUnavailable is 0"],
-    [{ healthyDeadline: "10s" }, "healthyDeadline (10s) must be longer"],
-  ])("%j is refused", (flags, message) => {
-    expect(() => policyWithFlags(DEFAULT_POLICY, flags)).toThrow(message);
   });
 });
