@@ -15,7 +15,7 @@ in
     image.baseName = lib.mkForce "maculaos-${name}-${config.system.nixos.release}-${pkgs.stdenv.hostPlatform.system}";
     # On first boot the root file system grows to the card.
     sdImage.expandOnBoot = true;
-    macula.boot.loader = lib.mkForce "none";
+    macula.boot.loader = lib.mkForce "rpi";
     macula.disk.device = lib.mkForce "image";
     boot.loader.efi.canTouchEfiVariables = lib.mkForce false;
   };

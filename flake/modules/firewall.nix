@@ -86,11 +86,7 @@ in
   config = {
     # A peer serves nobody: no 80, no 443. QUIC is the UDP one.
     networking.firewall.allowedTCPPorts =
-      lib.optionals roles.gateway [
-        80
-        443
-      ]
-      ++ lib.optional roles.bootstrap 443;
+      lib.optional roles.gateway 80 ++ lib.optional (roles.gateway || roles.bootstrap) 443;
     networking.firewall.allowedUDPPorts = lib.optional (roles.gateway || roles.bootstrap) 443;
 
     networking.firewall.extraCommands = lib.mkIf (!nftables && cfg.rules != [ ]) (
