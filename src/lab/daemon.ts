@@ -3,10 +3,10 @@ import { argv } from "node:process";
 import { systemClock } from "../kernel/clock.ts";
 import { startLab } from "./lab.ts";
 
-export interface DaemonReady {
+interface DaemonReady {
   readonly ready: true;
 }
-export interface DaemonFailed {
+interface DaemonFailed {
   readonly ready: false;
   readonly message: string;
 }

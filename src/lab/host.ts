@@ -37,6 +37,7 @@ export async function startLabHost(options: LabHostOptions): Promise<LabHost> {
   let machine = options.machine;
   let timer: NodeJS.Timeout | undefined;
   let closed = false;
+  let started = options.port !== 0;
   let presented = "";
   let network = Promise.resolve(); // opening and cutting take turns
   let port = options.port;
@@ -89,10 +90,11 @@ export async function startLabHost(options: LabHostOptions): Promise<LabHost> {
     for (let attempt = 0; !closed && networkUp(machine); attempt++) {
       try {
         port = await sshd.listen(port || randomPort());
+        started = true;
         break;
       } catch (error) {
-        // A host that has no port yet tries others; one that was down waits for its own to come free.
-        if (attempt >= 50) throw error;
+        // A new host tries other ports; one that was down waits until its own is free again.
+        if (!started && attempt >= 50) throw error;
         if (port !== 0) await delay(100);
       }
     }

@@ -1,6 +1,7 @@
 /** What the steps of nixos-anywhere do to a machine. Each says why when it cannot. [pure] */
 import type { Machine } from "./model.ts";
-import { emptyDisk, withMemory } from "./model.ts";
+import { withMemory } from "./model.ts";
+import { emptyDisk } from "./new-machine.ts";
 import { kexecInstaller, restart } from "./power.ts";
 import { receivePath } from "./store.ts";
 import type { StoreEntry } from "./system.ts";

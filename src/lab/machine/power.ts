@@ -1,6 +1,7 @@
 /** Power, boot loader and boot. [pure] */
 import type { Machine } from "./model.ts";
-import { freshMemory, withDisk } from "./model.ts";
+import { withDisk } from "./model.ts";
+import { freshMemory } from "./new-machine.ts";
 
 /** Would this system come up? Only the lab knows; a real host finds out by trying. */
 function boots(m: Machine, entry: string): boolean {

@@ -1,5 +1,6 @@
 import { nextEvent, tick } from "../../../src/lab/machine/clock.ts";
-import { installedMachine, type Machine } from "../../../src/lab/machine/model.ts";
+import type { Machine } from "../../../src/lab/machine/model.ts";
+import { installedMachine } from "../../../src/lab/machine/new-machine.ts";
 import { OPERATIONS } from "../../../src/lab/machine/operations/index.ts";
 import { type Outcome, perform } from "../../../src/lab/machine/operations/operation.ts";
 import { receivePath } from "../../../src/lab/machine/store.ts";
