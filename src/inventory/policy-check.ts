@@ -51,8 +51,8 @@ export function* checkStanza(stanza: RolloutStanza): Generator<Finding> {
   }
 }
 
-/** Policies that cannot work, whichever way they were stated. */
-export function* checkPolicy(policy: Policy): Generator<Finding> {
+/** Policies that cannot work, whichever way they were stated. `stated` tells which timer to point at. */
+export function* checkPolicy(policy: Policy, stated: RolloutStanza = {}): Generator<Finding> {
   yield* checkWaves(policy);
   yield* checkLimits(policy);
   const timers = [
@@ -64,7 +64,13 @@ export function* checkPolicy(policy: Policy): Generator<Finding> {
     const before = timers[i - 1];
     if (before === undefined || value > before[1]) continue;
     const message = `${name} (${formatDuration(value)}) must be longer than ${before[0]} (${formatDuration(before[1])})`;
-    yield error("E703", ["rollout", name], message);
+    const places = [
+      name,
+      ...(name === "healthyDeadline" ? (["healthTimeout"] as const) : []),
+      before[0],
+    ] as const;
+    const place = places.find((key) => stated[key] !== undefined) ?? name;
+    yield error("E703", ["rollout", name], message, { from: ["rollout", place] });
   }
   if (policy.confirmTimeoutMs === 0) {
     yield error("E705", ["rollout", "confirmTimeout"], "confirmTimeout 0s would revert every host at once", {

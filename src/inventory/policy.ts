@@ -48,14 +48,15 @@ export function policyFrom(
   roles: RoleStanzas = {},
 ): { policy: Policy; findings: readonly Finding[] } {
   const policy = applyRoles(applyStanza(DEFAULT_POLICY, stanza), roles);
-  return { policy, findings: [...checkStanza(stanza), ...checkPolicy(policy)] };
+  return { policy, findings: [...checkStanza(stanza), ...checkPolicy(policy, stanza)] };
 }
 
 /** What the stanza states replaces what `base` says; the rest stays. Flags are stanzas, too. */
 export function applyStanza(base: Policy, stanza: RolloutStanza): Policy {
   const { canary, maxUnavailable, maxFailures, soak, offline } = stanza;
   const { maxParallelCap, ...uncapped } = base;
-  const capped = maxParallelCap !== undefined && stanza.maxParallel === undefined && stanza.strategy !== "all";
+  const capped =
+    maxParallelCap !== undefined && stanza.maxParallel === undefined && stanza.strategy !== "all";
   const alone = stanza.strategy === "all" || stanza.strategy === "serial";
   return {
     ...uncapped,

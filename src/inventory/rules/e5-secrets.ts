@@ -19,13 +19,16 @@ export function* plainSecrets(value: unknown, path: Path = []): Generator<Findin
   }
 }
 
+/** Keys that hold the secret itself; `tokenTTL` and `passwordFile` do not. */
+const SECRET_NAME = /(?:token|secret|passw(?:or)?d|passphrase|psk|private_?key|api_?key)$/i;
+
 function secretIn(value: string, path: Path): string | undefined {
   const shape = secretShape(value);
   if (shape !== undefined) return shape;
   const key = String(path.findLast((part) => typeof part === "string") ?? "");
   if (!SECRET_KEY.test(key) || REFERENCE.test(value)) return undefined;
   if (/Ref$/.test(key)) return looksGenerated(value) ? "a secret" : undefined;
-  return /(?:file|path|url|ref)$/i.test(key) ? undefined : "a secret";
+  return SECRET_NAME.test(key) ? "a secret" : undefined;
 }
 
 /** E503: a `…Ref` that is none. */
