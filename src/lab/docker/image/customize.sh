@@ -1,7 +1,7 @@
 #!/bin/sh
 # Last step of building a host image: customize.sh ROOTFS SUITE RECIPE_DIR (run by mmdebstrap on the building machine).
 set -eu
-root=$1 suite=$2 recipe=$3
+root=${1:?} suite=${2:?} recipe=${3:?}
 
 install -m 755 "$recipe/lab-init" "$recipe/lab-fault" "$root/usr/local/sbin/"
 install -m 644 "$recipe/nix.conf" "$root/etc/nix/nix.conf"
@@ -43,5 +43,5 @@ chroot "$root" systemctl mask \
 sed -i 's/^-\?session.*pam_systemd\.so.*/# &/' "$root/etc/pam.d/common-session"
 touch "$root/etc/default/locale"
 
-rm -rf "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/* "$root"/boot/*
+rm -rf "${root:?}"/var/cache/apt/* "${root:?}"/var/lib/apt/lists/* "${root:?}"/boot/*
 echo "lab image: $suite, $(chroot "$root" nix --version)"
