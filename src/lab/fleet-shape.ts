@@ -9,7 +9,7 @@ export interface LabHostShape {
 
 const SITES = ["gent", "lyon", "porto", "riga", "oslo", "turin", "graz", "brno"];
 
-export const siteName = (i: number): string => SITES[i] ?? `site-${String(i + 1).padStart(2, "0")}`;
+const siteName = (i: number): string => SITES[i] ?? `site-${String(i + 1).padStart(2, "0")}`;
 
 export const defaultSites = (hosts: number): number => Math.min(4, hosts);
 

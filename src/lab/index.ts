@@ -3,5 +3,5 @@ export { defaultLabDir, labLayout } from "./layout.ts";
 export { FAULT_KINDS } from "./machine/fault.ts";
 export { BEHAVIOURS } from "./machine/system.ts";
 export { labFault, labPowerCycle, labRelease, labStatus } from "./operate.ts";
-export { createSimClosureSource, labDiskoScript } from "./sim-source.ts";
+export { labDiskoScript } from "./sim-source.ts";
 export { type LabUpOptions, labDown, labUp } from "./up.ts";

@@ -1,7 +1,7 @@
 /** ed25519 keys of a lab: the operator's and one per host. They protect nothing and never leave loopback. */
 import ssh2 from "ssh2";
 
-export { type KeyPair, newKeyPair } from "../transport/key-pair.ts";
+export { newKeyPair } from "../transport/key-pair.ts";
 
 /** The public half of a private key file; throws `Error` when it is none. */
 export function publicKeyOf(privateKey: string): string {

@@ -9,7 +9,7 @@ import { setProfile } from "./profile.ts";
 import { log, saveEvidence } from "./record.ts";
 import { switchSystem } from "./switch.ts";
 
-export const unitName = (run: string, what: string): string => `macula-fleet-${run}-${what}`;
+const unitName = (run: string, what: string): string => `macula-fleet-${run}-${what}`;
 
 const write = (m: Machine, change: Partial<HostStateFile>): Machine =>
   m.disk.state ? withDisk(m, { state: { ...m.disk.state, ...change } }) : m;

@@ -65,7 +65,7 @@ export interface Run {
   readonly ignoreUnits: readonly string[];
 }
 
-export interface RunEvidence {
+interface RunEvidence {
   readonly failedUnits: readonly string[];
   readonly journal: readonly string[];
 }
@@ -103,7 +103,7 @@ export interface Memory {
   readonly networkLost: boolean;
 }
 
-export type Power =
+type Power =
   | { readonly kind: "on"; readonly since: number }
   | { readonly kind: "off" }
   /** Between the reset and userland; `entry` is what the loader picked. */

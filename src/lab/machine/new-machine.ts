@@ -2,7 +2,7 @@
 import type { Disk, Machine, Memory, Timing } from "./model.ts";
 import type { StoreEntry } from "./system.ts";
 
-export const DEFAULT_TIMING: Timing = { activation: 300, boot: 1500, rebootDelay: 100, watchdog: 3000 };
+const DEFAULT_TIMING: Timing = { activation: 300, boot: 1500, rebootDelay: 100, watchdog: 3000 };
 
 const GiB = 2 ** 30;
 

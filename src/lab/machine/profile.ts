@@ -17,11 +17,3 @@ export function setProfile(m: Machine, path: string, now: number): Machine {
     profile: generation.number,
   });
 }
-
-/** Deletes all but the newest `keep` generations, never the one the profile points to. */
-export function dropGenerations(m: Machine, keep: number): Machine {
-  const kept = m.disk.generations.filter(
-    (g, i, all) => i >= all.length - keep || g.number === m.disk.profile,
-  );
-  return withDisk(m, { generations: kept });
-}

@@ -15,7 +15,7 @@ export async function temporaryDir(): Promise<string> {
   return mkdtemp(join(tmpdir(), "macula-lab-"));
 }
 
-export async function inventoryOf(dir: string): Promise<Inventory> {
+async function inventoryOf(dir: string): Promise<Inventory> {
   const path = join(dir, "inventory.yaml");
   return requireValid(await loadInventory({ path, cwd: dir, env: {}, now: Date.now() }));
 }

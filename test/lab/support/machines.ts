@@ -7,7 +7,7 @@ import { receivePath } from "../../../src/lab/machine/store.ts";
 import type { Behaviour, SystemDescription } from "../../../src/lab/machine/system.ts";
 import { closureOf, describeSystem, toplevelPath } from "../../../src/lab/store/closure.ts";
 
-export const HOST = "node-01";
+const HOST = "node-01";
 export const T0 = 1_800_000_000_000;
 
 export const system = (revision: string, behaviour: Behaviour = "good"): SystemDescription =>
