@@ -3,7 +3,7 @@ import type { ParsedFile } from "./documents.ts";
 import { error, type Finding, formatPath, type Path } from "./findings.ts";
 import type { Problem, SourcePosition } from "./model.ts";
 
-export interface Combined {
+interface Combined {
   readonly value: Record<string, unknown>;
   readonly locate: (path: Path, point?: "key") => SourcePosition | undefined;
   readonly problems: readonly Problem[];

@@ -5,7 +5,7 @@ import { error, type Finding, formatPath, type Path } from "./findings.ts";
 import { looksGenerated, SECRET_KEY, secretShape } from "./redact.ts";
 import { keyFinder } from "./schema/keys.ts";
 import { PERCENT_PATTERN } from "./schema/primitives.ts";
-import { type InventoryDocument, inventorySchema } from "./schema.ts";
+import { API_VERSION, type InventoryDocument, inventorySchema, KIND } from "./schema.ts";
 import { didYouMean } from "./similar.ts";
 
 type Issue = z.core.$ZodIssue;
@@ -76,7 +76,7 @@ function explain(issue: Issue, data: unknown, knownKeys: KeyFinder): Finding[] {
     return issue.keys.map((key) => unknownKey(path, key, knownKeys(path)));
   const value = at(data, path);
   if (path.length === 1 && (path[0] === "apiVersion" || path[0] === "kind")) {
-    const wanted = path[0] === "kind" ? "FleetInventory" : "macula.io/v1";
+    const wanted = path[0] === "kind" ? KIND : API_VERSION;
     const found = value === undefined ? "is missing" : `is ${show(path, value)}`;
     return [error("E002", path, `${path[0]} ${found}; this version reads ${path[0]}: ${wanted}`)];
   }
@@ -158,8 +158,8 @@ function at(data: unknown, path: Path): unknown {
 
 /** Stand-ins for required fields, so that everything else can still be judged. */
 const STAND_INS: Readonly<Record<string, unknown>> = {
-  apiVersion: "macula.io/v1",
-  kind: "FleetInventory",
+  apiVersion: API_VERSION,
+  kind: KIND,
   hosts: {},
   fleet: {},
   "fleet.name": "unnamed",

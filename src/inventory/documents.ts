@@ -27,7 +27,7 @@ export interface ParsedFile {
   readonly locate: (path: Path, point?: "key") => SourcePosition;
 }
 
-export type ParseResult =
+type ParseResult =
   | { readonly ok: true; readonly file: ParsedFile; readonly problems: readonly Problem[] }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 

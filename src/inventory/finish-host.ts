@@ -5,9 +5,9 @@ import type { Host, Role, SourcePosition, SshSettings } from "./model.ts";
 import type { HostVars } from "./schema/host-vars.ts";
 
 export const DEFAULT_USER = "macula";
-export const DEFAULT_CONNECT_TIMEOUT_MS = 10_000;
+const DEFAULT_CONNECT_TIMEOUT_MS = 10_000;
 
-export interface FinishContext {
+interface FinishContext {
   /** Makes a path of the inventory absolute (`~`, relative to the inventory's directory). */
   readonly resolvePath: (path: string) => string;
   readonly source: SourcePosition;

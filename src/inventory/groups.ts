@@ -3,7 +3,7 @@ import { error, type Finding } from "./findings.ts";
 import type { InventoryDocument } from "./schema.ts";
 import { suggestion } from "./similar.ts";
 
-export interface GroupTree {
+interface GroupTree {
   /** All groups that apply to a host with these `groups`, in merge order, each once. */
   readonly chain: (listed: readonly string[]) => readonly string[];
   readonly findings: readonly Finding[];

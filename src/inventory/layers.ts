@@ -7,7 +7,7 @@ import type { HostEntry, HostVars } from "./schema/host-vars.ts";
 import type { InventoryDocument } from "./schema.ts";
 import { suggestion } from "./similar.ts";
 
-export interface Layer {
+interface Layer {
   readonly path: Path;
   readonly vars: HostVars;
 }

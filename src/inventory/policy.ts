@@ -40,7 +40,7 @@ export const DEFAULT_POLICY: Policy = {
   reboot: "if-needed",
 };
 
-export type RoleStanzas = Readonly<Partial<Record<Role, RoleStanza>>>;
+type RoleStanzas = Readonly<Partial<Record<Role, RoleStanza>>>;
 
 /** The policy of an inventory and everything that is wrong with it. */
 export function policyFrom(
@@ -98,7 +98,7 @@ export function applyStanza(base: Policy, stanza: RolloutStanza): Policy {
   };
 }
 
-export function applyRoles(base: Policy, stanzas: RoleStanzas): Policy {
+function applyRoles(base: Policy, stanzas: RoleStanzas): Policy {
   const roles: Partial<Record<Role, RolePolicy>> = { ...base.roles };
   for (const role of ROLES) {
     const stanza = stanzas[role];

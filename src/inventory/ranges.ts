@@ -11,7 +11,7 @@ export interface RangeMember {
   readonly n: string;
 }
 
-export type Expansion =
+type Expansion =
   | { readonly kind: "single" }
   | { readonly kind: "range"; readonly members: readonly RangeMember[] }
   | { readonly kind: "invalid"; readonly reason: string };

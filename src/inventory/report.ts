@@ -6,7 +6,7 @@ import { redactSource } from "./redact.ts";
 
 type Paint = (text: string) => string;
 
-export interface ReportColors {
+interface ReportColors {
   readonly error: Paint;
   readonly warning: Paint;
   readonly info: Paint;
@@ -15,7 +15,7 @@ export interface ReportColors {
 }
 
 const plain: Paint = (text) => text;
-export const NO_COLORS: ReportColors = {
+const NO_COLORS: ReportColors = {
   error: plain,
   warning: plain,
   info: plain,
@@ -23,7 +23,7 @@ export const NO_COLORS: ReportColors = {
   dim: plain,
 };
 
-export interface ReportOptions {
+interface ReportOptions {
   readonly sources: readonly SourceFile[];
   readonly colors?: ReportColors;
   /** Show the lines around each place; default true. */

@@ -10,7 +10,7 @@ import type { InventoryDocument } from "./schema.ts";
 import { parseSiteWindow } from "./site-window.ts";
 import { fillTemplates, resolveAddress } from "./templates.ts";
 
-export interface ResolveContext {
+interface ResolveContext {
   readonly baseDir: string;
   readonly files: readonly string[];
   readonly resolvePath: (path: string) => string;

@@ -2,11 +2,11 @@
 import type { Host, Inventory } from "./model.ts";
 
 /** Version of this form; the flake refuses one it does not know. */
-export const RESOLVED_VERSION = 1;
+const RESOLVED_VERSION = 1;
 
 /** `{version, fleet, clusters, bastions, cache, hosts}`, hosts in inventory order (the first server
  * starts its cluster). Nothing of the controller's machine is in it. */
-export function toResolved(inventory: Inventory): Record<string, unknown> {
+function toResolved(inventory: Inventory): Record<string, unknown> {
   const { fleet, clusters, bastions, sites, cache, hosts } = inventory;
   return {
     version: RESOLVED_VERSION,

@@ -1,7 +1,7 @@
 /** `--limit` text -> terms. Grammar: Ansible's, plus `key=value` and `key:value`. Pure. */
 import { FleetError } from "../errors.ts";
 
-export type Operator = "union" | "and" | "not";
+type Operator = "union" | "and" | "not";
 
 export interface Term {
   readonly operator: Operator;
@@ -17,7 +17,7 @@ export type Match =
   | { readonly kind: "label"; readonly label: string; readonly value: string | undefined }
   | { readonly kind: "file"; readonly path: string };
 
-export const KEYS = ["role", "site", "tag", "group", "cluster", "state", "arch", "os", "channel"] as const;
+const KEYS = ["role", "site", "tag", "group", "cluster", "state", "arch", "os", "channel"] as const;
 export type Key = (typeof KEYS)[number];
 const PREFIXES: readonly string[] = ["role", "site", "tag", "group", "cluster", "label", "state"];
 

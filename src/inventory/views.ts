@@ -4,7 +4,7 @@ import type { Host, Inventory } from "./model.ts";
 import { summarizeNames } from "./ranges.ts";
 import { bastionChain } from "./target.ts";
 
-export interface ListRow {
+interface ListRow {
   readonly host: string;
   readonly address: string;
   readonly via: string;
@@ -113,7 +113,7 @@ export function showHost(host: Host, inventory: Inventory): readonly (readonly [
   );
 }
 
-export interface TreeNode {
+interface TreeNode {
   readonly label: string;
   readonly children: readonly TreeNode[];
 }

@@ -2,7 +2,7 @@ import { warning } from "../findings.ts";
 import type { Rule } from "./rule.ts";
 
 /** NixOS supports a release for seven months: 24.05 until 2024-12-31, 24.11 until 2025-06-30. */
-export function endOfLife(release: string): string {
+function endOfLife(release: string): string {
   const [year = "00", month = "05"] = release.split(".");
   return month === "05" ? `20${year}-12-31` : `20${String(Number(year) + 1).padStart(2, "0")}-06-30`;
 }
