@@ -1,11 +1,11 @@
 /** What one host needs next, from its state alone. Pure. Level-triggered: asking twice gives the same answer. */
 
 import { moved } from "./bodies.ts";
-import type { Context } from "./decide.ts";
+import type { Context } from "./context.ts";
 import type { Decision, Effect } from "./effects.ts";
 import type { EventBody } from "./events.ts";
-import type { HostProgress, RolloutState } from "./state.ts";
-import { checkMs, lostAfterMs, MAX_FLAPS, pollMs } from "./timing.ts";
+import { type HostProgress, isSilent, type RolloutState } from "./state.ts";
+import { checkMs, giveUpAfterMs, lostAfterMs, pollMs } from "./timing.ts";
 
 interface Attention extends Decision {
   readonly wakeAt: number | null;
@@ -17,79 +17,111 @@ const say = (...events: EventBody[]): Attention => ({ events, effects: [], wakeA
 
 export function attend(state: RolloutState, host: HostProgress, context: Context): Attention {
   const { now } = context;
-  if (context.inFlight.has(host.name)) return idle();
-  if (host.retryAt !== null && now < host.retryAt) return idle(host.retryAt);
+  if (context.inFlight.has(host.name) || isAbandoned(state, host, context)) return idle();
   const policy = state.plan.policy;
-  const lastSeen = Math.max(host.since, host.contactAt ?? 0);
-  const seenSinceResume = lastSeen >= context.resumedAt;
-  const poll = (at: number, effect: Effect) => (now >= at ? act(effect) : idle(at));
+  const asked = host.seenSeq > context.resumedSeq;
+  const lost = isLost(state, host, context);
+  if (lost) return say(lost);
+  if (host.retryAt !== null && now < host.retryAt) return idle(host.retryAt);
+  const observe: Effect = { kind: "observe", host: host.name };
+  /** At a steady pace; at once when it was not asked yet, or when the clock was set back. */
+  const poll = (effect: Effect, pause: boolean) => {
+    const due = pause && host.touchedAt <= now ? host.touchedAt + pollMs(policy) : now;
+    return now >= due ? act(effect) : idle(due);
+  };
 
   switch (host.state) {
     case "preflight":
-      return act({ kind: "observe", host: host.name });
+      return act(observe);
     case "staging":
       return act({ kind: "stage", host: host.name });
     case "activating":
     case "rebooting":
-      // A reboot takes its own time: only after the healthy deadline on top is it given up as lost.
-      if (
-        now - host.since > lostAfterMs(policy) + (host.mode === "boot" ? policy.healthyDeadlineMs : 0) &&
-        host.troubleSince !== null
-      ) {
-        return say(lost(state, host));
-      }
-      return poll(seenSinceResume ? lastSeen + pollMs(policy) : 0, { kind: "observe", host: host.name });
+      return poll(observe, asked);
     case "confirming":
-      return seenSinceResume ? confirming(state, host, context) : act({ kind: "observe", host: host.name });
+      return asked ? confirming(state, host, context) : act(observe);
     case "committing":
-      return act(
-        seenSinceResume ? { kind: "commit", host: host.name } : { kind: "observe", host: host.name },
-      );
+      return asked ? act({ kind: "commit", host: host.name }) : act(observe);
     case "reverting":
-      return poll(lastSeen === host.since ? 0 : lastSeen + pollMs(policy), {
-        kind: "revert",
-        host: host.name,
-        reason: host.failure?.code === "health-failed" ? "health" : "operator",
-      });
+      return poll(
+        {
+          kind: "revert",
+          host: host.name,
+          reason: host.failure?.code === "health-failed" ? "health" : "operator",
+        },
+        host.touchedAt > host.since,
+      );
     case "unknown":
-      return poll(lastSeen + pollMs(policy), { kind: "observe", host: host.name });
+      return poll(observe, host.touchedSeq > context.resumedSeq);
     case "reverted":
     case "failed":
-      return host.previous !== null && host.evidence === null
-        ? act({ kind: "evidence", host: host.name })
-        : idle();
+      return act({ kind: "evidence", host: host.name });
     default:
       return idle();
   }
 }
 
-/** Health must hold for `minHealthyTime` without a break, within `healthyDeadline`; then, and only then, commit. */
-function confirming(state: RolloutState, host: HostProgress, { now }: Context): Attention {
-  const policy = state.plan.policy;
-  const { healthySince, resets, checkedAt } = host.health;
-  if (now - Math.max(host.contactAt ?? 0, host.since) > lostAfterMs(policy)) return say(lost(state, host));
-  if (healthySince !== null && checkedAt - healthySince >= policy.minHealthyTimeMs) {
-    return {
-      ...say(moved(state, host, "committing", "healthy long enough: makes the new system permanent")),
-      wakeAt: null,
-    };
+/** Nothing more is asked of it now: it obeys another controller, or an outage lasts and the run waits for its end. */
+export function isAbandoned(state: RolloutState, host: HostProgress, { now, resumedSeq }: Context): boolean {
+  if (host.failure?.code === "host-fenced") return host.touchedSeq > resumedSeq;
+  const outage = state.status === "paused" && state.reason === "uplink";
+  return outage && isSilent(host) && now - state.statusAt > state.plan.policy.offline.unreachableDeadlineMs;
+}
+
+/** Silence has an end: first it counts as unknown, at last as a case for a person. */
+function isLost(state: RolloutState, host: HostProgress, context: Context): EventBody | null {
+  const { policy } = state.plan;
+  const silentSince = host.state === "unknown" ? host.since : host.troubleSince;
+  if (!isSilent(host) || silentSince === null || host.touchedSeq <= context.resumedSeq) return null;
+  const since = Math.max(silentSince, context.resumedAt);
+  // A reboot takes its own time: only after the healthy deadline on top is it given up as lost.
+  const patience = lostAfterMs(policy) + (host.mode === "boot" ? policy.healthyDeadlineMs : 0);
+  switch (host.state) {
+    case "activating":
+    case "rebooting":
+    case "committing":
+    case "confirming":
+      return context.now - since > patience ? unknown(state, host) : null;
+    case "unknown":
+    case "reverting": {
+      if (state.status === "paused" && state.reason === "uplink") return null;
+      if (context.now - since <= giveUpAfterMs(policy)) return null;
+      const message = host.committed
+        ? "it was to go back to its old system and does not answer"
+        : "silent since its activation; unless it was confirmed, it went back to its old system by itself";
+      const hint = `macula-fleet rollout retry ${state.plan.id} asks it again`;
+      return moved(state, host, "failed", message, {
+        failure: { code: "unreachable", message, hint, transient: false },
+      });
+    }
+    default:
+      return null;
   }
-  const flapping = resets > MAX_FLAPS;
-  if (flapping || now - host.since > policy.healthyDeadlineMs) {
-    const message = flapping
-      ? `its health came and went ${resets} times`
-      : `not healthy within ${Math.round(policy.healthyDeadlineMs / 1000)} s`;
+}
+
+/** Health must hold for `minHealthyTime` without a break, within `healthyDeadline`; then, and only then, commit. */
+function confirming(state: RolloutState, host: HostProgress, { now, rules }: Context): Attention {
+  const { policy } = state.plan;
+  const { verdict, reason, resets, checkedAt } = host.health;
+  if (now - Math.max(host.contactAt ?? 0, host.since) > lostAfterMs(policy)) return say(unknown(state, host));
+  if (rules.proven(host))
+    return say(moved(state, host, "committing", "healthy long enough: makes the new system permanent"));
+  if (verdict === "failed" || now - host.since > policy.healthyDeadlineMs) {
+    const message =
+      reason === "flapping"
+        ? `its health came and went ${resets} times`
+        : `not healthy within ${Math.round(policy.healthyDeadlineMs / 1000)} s`;
     return say(
       moved(state, host, "reverting", message, {
         failure: { code: "health-failed", message, transient: false },
       }),
     );
   }
-  const due = checkedAt === 0 ? 0 : checkedAt + checkMs(policy);
+  const due = checkedAt === null || checkedAt > now ? now : checkedAt + checkMs(policy);
   return now >= due ? act({ kind: "check", host: host.name, soaking: false }) : idle(due);
 }
 
-function lost(state: RolloutState, host: HostProgress): EventBody {
+function unknown(state: RolloutState, host: HostProgress): EventBody {
   const message = "no contact since the activation: it reverts itself, then this run learns of it";
   return moved(state, host, "unknown", message, {
     failure: { code: "connection-lost", message, transient: false },

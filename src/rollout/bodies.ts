@@ -1,5 +1,4 @@
 /** Event bodies, so that the core reads as policy. Pure. */
-import type { PlannedHost } from "../plan/model.ts";
 import type { EventBody, EventOf, HostState, PauseReason, RunState } from "./events.ts";
 import type { HostProgress, RolloutState } from "./state.ts";
 
@@ -14,13 +13,9 @@ const LEVEL: Partial<Record<HostState, "warn" | "error">> = {
   drifted: "error",
 };
 
-export function planned(state: RolloutState, name: string): PlannedHost | undefined {
-  return state.plan.hosts.find((h) => h.name === name);
-}
-
 /** Who and where, for the envelope of every event about one host. */
 export function about(state: RolloutState, host: HostProgress) {
-  const p = planned(state, host.name);
+  const p = state.targets.get(host.name);
   return {
     ...(host.wave > 0 ? { wave: host.wave } : {}),
     host: host.name,

@@ -2,7 +2,7 @@
 
 import type { PlannedHost } from "../plan/model.ts";
 import { hostsOfWave, isAtRisk, isFailed, isUnavailable } from "./classes.ts";
-import type { HostProgress, RolloutState } from "./state.ts";
+import { attemptKey, type HostProgress, type RolloutState } from "./state.ts";
 
 /** Counted by other rollouts that run at the same time; budgets hold across all of them. */
 export interface Elsewhere {
@@ -13,82 +13,139 @@ export interface Elsewhere {
 
 export const NOWHERE_ELSE: Elsewhere = { unavailable: 0, perSite: {}, perRole: {} };
 
-export function blockedBy(
-  state: RolloutState,
-  index: ReadonlyMap<string, PlannedHost>,
-  candidate: PlannedHost,
-  starting: ReadonlySet<string>,
-  elsewhere: Elsewhere,
-): string | null {
-  const { limits } = state.plan;
-  const busy = [...state.hosts.values()].filter((h) => isAtRisk(h) || starting.has(h.name));
-  const down = [...state.hosts.values()].filter((h) => isUnavailable(h) || starting.has(h.name));
-  const like = (hosts: readonly HostProgress[], same: (p: PlannedHost) => boolean) =>
-    hosts.filter((h) => {
-      const p = index.get(h.name);
-      return p !== undefined && same(p);
-    }).length;
-  const { role, site, cluster } = candidate;
+/** What the hosts of another run add to `Elsewhere`. */
+export function addElsewhere(sum: Elsewhere, state: RolloutState): Elsewhere {
+  const perSite: Record<string, number> = { ...sum.perSite };
+  const perRole: Record<string, number> = { ...sum.perRole };
+  let { unavailable } = sum;
+  for (const host of state.hosts.values()) {
+    const target = state.targets.get(host.name);
+    if (!target || !isUnavailable(host)) continue;
+    unavailable++;
+    perRole[target.role] = (perRole[target.role] ?? 0) + 1;
+    if (target.site !== null) perSite[target.site] = (perSite[target.site] ?? 0) + 1;
+  }
+  return { unavailable, perSite, perRole };
+}
 
-  if (busy.length >= limits.maxParallel) return "max-parallel";
-  const tolerance = toleranceLeft(state);
-  if (busy.filter((h) => h.wave === state.wave).length > tolerance) return "failure tolerance";
-  if (down.length + elsewhere.unavailable >= limits.maxUnavailable) return "max-unavailable";
+/** Who takes up room right now. Counted once per decision, then kept up as slots are given away (`occupy`). */
+export interface Usage {
+  readonly state: RolloutState;
+  readonly tolerance: number;
+  /** In flight of the current wave: each of them may still fail. */
+  inWave: number;
+  readonly busy: Count;
+  readonly down: Count;
+}
 
-  const inRole = like(down, (p) => p.role === role) + (elsewhere.perRole[role] ?? 0);
-  if (inRole >= (limits.maxUnavailablePerRole[role] ?? Infinity)) return `max-unavailable of ${role}`;
-  if (like(busy, (p) => p.role === role) >= (limits.maxParallelPerRole[role] ?? Infinity))
-    return `max-parallel of ${role}`;
+interface Count {
+  all: number;
+  readonly names: Set<string>;
+  readonly role: Map<string, number>;
+  readonly site: Map<string, number>;
+  readonly cluster: Map<string, number>;
+  readonly via: Map<string, number>;
+}
+
+export function measure(state: RolloutState, starting: ReadonlySet<string>, elsewhere: Elsewhere): Usage {
+  const empty = (): Count => ({
+    all: 0,
+    names: new Set(),
+    role: new Map(),
+    site: new Map(),
+    cluster: new Map(),
+    via: new Map(),
+  });
+  const down: Count = {
+    ...empty(),
+    all: elsewhere.unavailable,
+    role: new Map(Object.entries(elsewhere.perRole)),
+    site: new Map(Object.entries(elsewhere.perSite)),
+  };
+  const usage: Usage = { state, tolerance: toleranceLeft(state), inWave: 0, busy: empty(), down };
+  for (const host of state.hosts.values()) {
+    const target = state.targets.get(host.name);
+    if (!target) continue;
+    if (isAtRisk(host) || starting.has(host.name)) occupy(usage, host, target);
+    else if (isUnavailable(host)) count(usage.down, target);
+  }
+  return usage;
+}
+
+/** From now on this host counts, too. */
+export function occupy(usage: Usage, host: HostProgress, target: PlannedHost): void {
+  count(usage.busy, target);
+  count(usage.down, target);
+  if (host.wave === usage.state.wave) usage.inWave++;
+}
+
+function count(c: Count, target: PlannedHost): void {
+  const plus = (map: Map<string, number>, key: string | null) =>
+    key === null || map.set(key, (map.get(key) ?? 0) + 1);
+  c.all++;
+  c.names.add(target.name);
+  plus(c.role, target.role);
+  plus(c.site, target.site);
+  plus(c.cluster, target.cluster);
+  plus(c.via, target.via);
+}
+
+/** The first limit that has no room for `candidate`; null: it may be touched. */
+export function blockedBy(usage: Usage, candidate: PlannedHost): string | null {
+  const { limits } = usage.state.plan;
+  const { busy, down } = usage;
+  const { role, site, cluster, via, name } = candidate;
+  const of = (map: ReadonlyMap<string, number>, key: string) => map.get(key) ?? 0;
+
+  if (busy.all >= limits.maxParallel) return "max-parallel";
+  if (usage.state.status === "running" && usage.inWave > usage.tolerance) return "failure tolerance";
+  if (down.all >= limits.maxUnavailable) return "max-unavailable";
+  if (of(down.role, role) >= (limits.maxUnavailablePerRole[role] ?? Infinity))
+    return `max-unavailable of ${role}`;
+  if (of(busy.role, role) >= (limits.maxParallelPerRole[role] ?? Infinity)) return `max-parallel of ${role}`;
   if (site !== null) {
-    if (like(busy, (p) => p.site === site) >= limits.activatingPerSite) return `one at a time in ${site}`;
-    const inSite = like(down, (p) => p.site === site) + (elsewhere.perSite[site] ?? 0);
-    if (inSite >= (limits.maxUnavailablePerSite ?? Infinity)) return `max-unavailable of ${site}`;
+    if (of(busy.site, site) >= limits.activatingPerSite) return `activations in ${site}`;
+    if (of(down.site, site) >= (limits.maxUnavailablePerSite ?? Infinity))
+      return `max-unavailable of ${site}`;
   }
-  if (cluster !== null) {
-    const allowed = limits.maxUnavailablePerCluster[cluster] ?? Infinity;
-    if (like(down, (p) => p.cluster === cluster) >= allowed) return `max-unavailable of cluster ${cluster}`;
-  }
-  if (candidate.via !== null && busy.some((h) => h.name === candidate.via))
-    return `${candidate.via} is in flight`;
-  if (like(busy, (p) => p.via === candidate.name) > 0) return "hosts behind it are in flight";
+  if (cluster !== null && of(down.cluster, cluster) >= (limits.maxUnavailablePerCluster[cluster] ?? Infinity))
+    return `max-unavailable of cluster ${cluster}`;
+  if (via !== null && busy.names.has(via)) return `${via} is in flight`;
+  if (of(busy.via, name) > 0) return "hosts behind it are in flight";
   return null;
 }
+
+/** Failures that count: those an operator promoted past do not. */
+const counts = (state: RolloutState) => (h: HostProgress) =>
+  isFailed(h) && !state.accepted.has(attemptKey(h));
 
 /** Failures the current wave can still take: what runs at the same time must not be able to overshoot it. */
 export function toleranceLeft(state: RolloutState): number {
   const wave = state.plan.waves[state.wave - 1];
   if (!wave) return 0;
-  return wave.maxFailures - hostsOfWave(state, wave.index).filter(isFailed).length;
+  return wave.maxFailures - hostsOfWave(state, wave.index).filter(counts(state)).length;
 }
 
-export interface Verdict {
-  readonly exceeded: boolean;
+export interface FailureVerdict {
   readonly failed: number;
   readonly allowed: number;
   readonly where: string;
 }
 
-/** "Stop when failures > N": for the wave, and for each site. */
-export function failureVerdict(state: RolloutState, index: ReadonlyMap<string, PlannedHost>): Verdict | null {
-  const wave = state.plan.waves[state.wave - 1];
-  if (!wave) return null;
-  const failed = hostsOfWave(state, wave.index).filter(isFailed);
-  if (failed.length > wave.maxFailures) {
-    return {
-      exceeded: true,
-      failed: failed.length,
-      allowed: wave.maxFailures,
-      where: `wave ${wave.index} (${wave.label})`,
-    };
+/** "Stop when failures > N": for each wave so far, and for each site. */
+export function failureVerdict(state: RolloutState): FailureVerdict | null {
+  const failed = [...state.hosts.values()].filter(counts(state));
+  if (failed.length === 0) return null;
+  for (const wave of state.plan.waves.slice(0, state.wave)) {
+    const n = failed.filter((h) => h.wave === wave.index).length;
+    if (n > wave.maxFailures)
+      return { failed: n, allowed: wave.maxFailures, where: `wave ${wave.index} (${wave.label})` };
   }
   const perSite = state.plan.limits.maxFailuresPerSite;
   if (perSite === null) return null;
-  for (const [site, hosts] of Map.groupBy(
-    [...state.hosts.values()].filter(isFailed),
-    (h) => index.get(h.name)?.site ?? null,
-  )) {
+  for (const [site, hosts] of Map.groupBy(failed, (h) => state.targets.get(h.name)?.site ?? null)) {
     if (site !== null && hosts.length > perSite)
-      return { exceeded: true, failed: hosts.length, allowed: perSite, where: `site ${site}` };
+      return { failed: hosts.length, allowed: perSite, where: `site ${site}` };
   }
   return null;
 }

@@ -27,9 +27,11 @@ export const isAtRisk = (h: HostProgress): boolean => AT_RISK.has(h.state);
 export const isPreparing = (h: HostProgress): boolean => PREPARING.has(h.state);
 export const isSettled = (h: HostProgress): boolean => SETTLED.has(h.state);
 export const isFailed = (h: HostProgress): boolean => FAILED.has(h.state);
-/** Counts against max-unavailable: at risk, or broken and waiting for a human. */
+/** It was told to activate in this attempt, so it may not be what it was. */
+export const wasTouched = (h: HostProgress): boolean => h.fence !== null;
+/** Counts against max-unavailable: at risk, or broken by an activation and waiting for a human. */
 export const isUnavailable = (h: HostProgress): boolean =>
-  isAtRisk(h) || (h.state === "failed" && h.previous !== null);
+  isAtRisk(h) || (h.state === "failed" && wasTouched(h));
 
 export interface Tally {
   readonly ok: number;

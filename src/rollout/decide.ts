@@ -3,29 +3,22 @@
  * every outcome, so it never needs to remember. Reading order: `decide`, then `advance` (the waves), then
  * `attend` (one host).
  */
-import type { PlannedHost } from "../plan/model.ts";
-import { fits, windowState } from "../plan/windows.ts";
-import { attend } from "./attend.ts";
-import { moved, runMoved } from "./bodies.ts";
-import { blockedBy, type Elsewhere, failureVerdict } from "./budgets.ts";
-import { isAtRisk, isPreparing, isSettled } from "./classes.ts";
-import type { Decision, Effect, EffectKind } from "./effects.ts";
-import type { EventBody } from "./events.ts";
-import { TERMINAL_STATES } from "./events.ts";
+import { attend, isAbandoned } from "./attend.ts";
+import { runMoved } from "./bodies.ts";
+import { failureVerdict } from "./budgets.ts";
+import { isAtRisk, isPreparing, isSettled, wasTouched } from "./classes.ts";
+import type { Context } from "./context.ts";
+import type { Decision, Effect } from "./effects.ts";
+import { type EventBody, TERMINAL_STATES } from "./events.ts";
+import { outage, stillOut } from "./outage.ts";
 import { advanceWave, soakChecks } from "./progress.ts";
-import type { RolloutState } from "./state.ts";
+import { rollBack } from "./roll-back.ts";
+import { activate, prepare } from "./slots.ts";
+import type { HostProgress, RolloutState } from "./state.ts";
+import { estimateMs } from "./timing.ts";
+import { windowsOpenAt } from "./window-wait.ts";
 
-export interface Context {
-  readonly now: number;
-  /** Effects under way, by host: never two on one host. */
-  readonly inFlight: ReadonlyMap<string, EffectKind>;
-  /** First ^C: start nothing new, see what runs to its end. */
-  readonly draining: boolean;
-  readonly fence: number;
-  /** When this controller took over: hosts not seen since are asked before anything else. */
-  readonly resumedAt: number;
-  readonly elsewhere: Elsewhere;
-}
+export type { Context } from "./context.ts";
 
 export interface Verdict extends Decision {
   /** Nothing left to do for this controller: ended, paused with nothing in flight, or drained. */
@@ -37,6 +30,7 @@ export interface Verdict extends Decision {
 export function decide(state: RolloutState, context: Context): Verdict {
   if (TERMINAL_STATES.has(state.status)) return { events: [], effects: [], idle: true, wakeAt: null };
   if (state.status === "planned" || state.status === "queued") {
+    if (context.draining) return { events: [], effects: [], idle: true, wakeAt: null };
     return {
       events: [runMoved(state, "running", "rollout started")],
       effects: [],
@@ -46,23 +40,15 @@ export function decide(state: RolloutState, context: Context): Verdict {
   }
   const turn = new Turn(state, context);
   const running = state.status === "running" && !context.draining;
+  const outOfReach = state.status === "paused" && state.reason === "uplink";
 
   for (const host of state.hosts.values()) {
-    if (isAtRisk(host) || (running && isPreparing(host)) || needsEvidence(turn, host.name))
+    if (isAtRisk(host) || ((running || outOfReach) && isPreparing(host)) || needsEvidence(host))
       turn.take(attend(state, host, context));
   }
-  if (running) {
-    turn.take(stopOnFailures(turn));
-    if (turn.events.length === 0) turn.take(advance(turn));
-  } else if (state.status === "baking") {
-    turn.take(soakChecks(state, context));
-    turn.take(advanceWave(state, context));
-  } else if (state.status === "aborting" && !turn.busy) {
-    turn.take({ events: [runMoved(state, "aborted", "aborted; nothing is in flight")], effects: [] });
-  } else if (state.status === "rolling_back") {
-    turn.take(rollBack(turn));
-  }
-  const waiting = state.status === "paused" || context.draining;
+  if (running || state.status === "baking") turn.take(stop(state));
+  if (turn.events.length === 0) turn.take(advance(turn, running));
+  const waiting = state.status === "paused" ? !turn.waitsForWindow : context.draining;
   return {
     events: turn.events,
     effects: turn.effects,
@@ -72,49 +58,55 @@ export function decide(state: RolloutState, context: Context): Verdict {
 }
 
 /** Collects one decision; knows what is under way. */
-export class Turn {
+class Turn {
   readonly events: EventBody[] = [];
   readonly effects: Effect[] = [];
-  readonly index: ReadonlyMap<string, PlannedHost>;
   readonly state: RolloutState;
   readonly context: Context;
   wakeAt: number | null = null;
+  waitsForWindow = false;
+  readonly #taken = new Set<string>();
 
   constructor(state: RolloutState, context: Context) {
     this.state = state;
     this.context = context;
-    this.index = new Map(state.plan.hosts.map((h) => [h.name, h]));
   }
 
   take(decision: Decision & { readonly wakeAt?: number | null }): void {
     this.events.push(...decision.events);
     for (const effect of decision.effects) {
-      if (!this.context.inFlight.has(effect.host) && !this.effects.some((e) => e.host === effect.host))
-        this.effects.push(effect);
+      if (this.context.inFlight.has(effect.host) || this.#taken.has(effect.host)) continue;
+      this.#taken.add(effect.host);
+      this.effects.push(effect);
     }
-    if (decision.wakeAt != null) this.wakeAt = Math.min(this.wakeAt ?? Infinity, decision.wakeAt);
+    this.wakeAt = earlier(this.wakeAt, decision.wakeAt);
   }
 
-  /** Is any host at risk or any effect under way? */
+  /** Is any host at risk that can still be helped, or any effect under way? */
   get busy(): boolean {
-    return this.context.inFlight.size > 0 || [...this.state.hosts.values()].some(isAtRisk);
+    return (
+      this.context.inFlight.size > 0 ||
+      [...this.state.hosts.values()].some((h) => isAtRisk(h) && !isAbandoned(this.state, h, this.context))
+    );
   }
 }
 
-function needsEvidence(turn: Turn, name: string): boolean {
-  const host = turn.state.hosts.get(name);
-  return (
-    host !== undefined &&
-    (host.state === "reverted" || host.state === "failed") &&
-    host.previous !== null &&
-    host.evidence === null
-  );
-}
+const needsEvidence = (host: HostProgress): boolean =>
+  (host.state === "reverted" || host.state === "failed") && wasTouched(host) && host.evidence === null;
 
-function stopOnFailures(turn: Turn): Decision {
-  const { state } = turn;
-  const verdict = failureVerdict(state, turn.index);
-  if (!verdict || state.plan.policy.onFailure === "continue") return { events: [], effects: [] };
+/** Reasons to start nothing new: an outage, which is nobody's failure, or failures. */
+function stop(state: RolloutState): Decision {
+  const out = outage(state);
+  if (out) {
+    const who = out.hosts.slice(0, 5).join(", ");
+    const msg =
+      out.site === null
+        ? `${who} fell silent together, at several sites: is this controller cut off? Nothing is counted as failed`
+        : `${who} fell silent together: the uplink of ${out.site} seems down. Nothing is counted as failed`;
+    return { events: [runMoved(state, "paused", msg, "uplink", msg)], effects: [] };
+  }
+  const verdict = failureVerdict(state);
+  if (!verdict || state.plan.policy.onFailure === "continue") return NONE;
   const msg = `${verdict.failed} failed in ${verdict.where}, ${verdict.allowed} tolerated`;
   const rollback = state.plan.policy.onFailure === "rollback";
   return {
@@ -127,11 +119,53 @@ function stopOnFailures(turn: Turn): Decision {
   };
 }
 
+type Step = Decision & { readonly wakeAt?: number | null };
+const NONE: Decision = { events: [], effects: [] };
+
+/** The run as a whole, by its state. */
+function advance(turn: Turn, running: boolean): Step {
+  const { state, context } = turn;
+  switch (state.status) {
+    case "running":
+      return running ? advanceRunning(turn) : NONE;
+    case "baking": {
+      const checks = soakChecks(state, context);
+      const next = advanceWave(state, context);
+      return { ...next, effects: checks.effects, wakeAt: earlier(next.wakeAt, checks.wakeAt) };
+    }
+    case "aborting":
+      return turn.busy
+        ? NONE
+        : { events: [runMoved(state, "aborted", "aborted; nothing is in flight")], effects: [] };
+    case "rolling_back":
+      return rollBack(state, context, turn.busy);
+    case "paused":
+      return paused(turn);
+    default:
+      return NONE;
+  }
+}
+
+/** Two pauses end by themselves: an outage when contact is back, a closed window when it opens. */
+function paused(turn: Turn): Step {
+  const { state, context } = turn;
+  if (context.draining) return NONE;
+  if (state.reason === "uplink" && !stillOut(state))
+    return { events: [runMoved(state, "running", "contact is back: goes on")], effects: [] };
+  if (state.reason !== "window") return NONE;
+  const opensAt = windowsOpenAt(state, context.now);
+  if (opensAt === null) return NONE;
+  turn.waitsForWindow = true;
+  return opensAt <= context.now
+    ? { events: [runMoved(state, "running", "a maintenance window is open")], effects: [] }
+    : { ...NONE, wakeAt: opensAt };
+}
+
 /** The waves of a running rollout: open the next, fill its slots, close it. */
-function advance(turn: Turn): Decision & { wakeAt?: number | null } {
+function advanceRunning(turn: Turn): Step {
   const { state, context } = turn;
   if (state.wavePhase !== "updating") {
-    const checks = state.wavePhase === "soaking" ? soakChecks(state, context) : NO_CHECKS;
+    const checks = state.wavePhase === "soaking" ? soakChecks(state, context) : { effects: [], wakeAt: null };
     const next = advanceWave(state, context);
     return {
       ...next,
@@ -140,124 +174,32 @@ function advance(turn: Turn): Decision & { wakeAt?: number | null } {
     };
   }
   const wave = state.plan.waves[state.wave - 1];
-  if (!wave) return { events: [], effects: [] };
+  if (!wave) return NONE;
   const hosts = wave.hosts.flatMap((name) => state.hosts.get(name) ?? []);
   if (hosts.every(isSettled)) return advanceWave(state, context);
 
-  const stalled = context.now - state.progressAt > state.plan.policy.progressDeadlineMs + wave.soakMs;
-  if (stalled) {
+  const open = hosts.filter((h) => !isSettled(h));
+  if (open.every((h) => h.state === "staged")) {
+    const opensAt = windowsOpenAt(state, context.now);
+    if (opensAt === null || opensAt > context.now) {
+      const msg =
+        opensAt === null
+          ? `no maintenance window is long enough for ${Math.ceil(estimateMs(state.plan.policy) / 60_000)} min`
+          : `everything is staged; the next maintenance window opens at ${new Date(opensAt).toISOString()}`;
+      return { events: [runMoved(state, "paused", msg, "window", msg)], effects: [] };
+    }
+  }
+  const deadline = state.plan.policy.progressDeadlineMs + wave.soakMs;
+  if (context.now - state.progressAt > deadline) {
     return {
       events: [runMoved(state, "paused", "no host was updated within the progress deadline", "deadline")],
       effects: [],
     };
   }
-  const begun = prepare(
-    turn,
-    hosts.map((h) => h.name),
-  );
-  return begun.events.length > 0
-    ? begun
-    : activate(
-        turn,
-        hosts.map((h) => h.name),
-      );
+  const begun = prepare(state, context, wave.hosts);
+  const step = begun.events.length > 0 ? begun : activate(state, context, wave.hosts);
+  return { ...step, wakeAt: earlier(step.wakeAt, state.progressAt + deadline + 1) };
 }
-
-const NO_CHECKS = { effects: [] as readonly Effect[], wakeAt: null };
 
 const earlier = (a: number | null | undefined, b: number | null | undefined): number | null =>
   a == null ? (b ?? null) : b == null ? a : Math.min(a, b);
-
-/** Looking at hosts and copying to them is harmless: as many as the copy limits allow, ahead of their activation. */
-function prepare(turn: Turn, names: readonly string[]): Decision {
-  const { state, index } = turn;
-  const { copying, copyingPerSite } = state.plan.limits;
-  const preparing = [...state.hosts.values()].filter(isPreparing);
-  let room = copying - preparing.length;
-  const perSite = new Map<string, number>();
-  for (const h of preparing) count(perSite, index.get(h.name)?.site);
-  const events: EventBody[] = [];
-  for (const name of names) {
-    const host = state.hosts.get(name);
-    const site = index.get(name)?.site;
-    if (room <= 0 || host?.state !== "pending" || turn.context.inFlight.has(name)) continue;
-    if (site && (perSite.get(site) ?? 0) >= copyingPerSite) continue;
-    events.push(moved(state, host, "preflight", "looking at the host"));
-    count(perSite, site);
-    room--;
-  }
-  return { events, effects: [] };
-}
-
-function count(map: Map<string, number>, key: string | null | undefined): void {
-  if (key) map.set(key, (map.get(key) ?? 0) + 1);
-}
-
-/** Sliding slots: a staged host is activated as soon as every budget has room for it. */
-function activate(turn: Turn, names: readonly string[]): Decision & { wakeAt?: number | null } {
-  const { state, context, index } = turn;
-  const effects: Effect[] = [];
-  const events: EventBody[] = [];
-  // Guards under way hold their host's slot.
-  const starting = new Set(
-    [...context.inFlight].filter(([, kind]) => kind === "guard").map(([name]) => name),
-  );
-  let wakeAt: number | null = null;
-  for (const name of names) {
-    const host = state.hosts.get(name);
-    const target = index.get(name);
-    if (host?.state !== "staged" || !target || context.inFlight.has(name)) continue;
-    const now = context.now;
-    if (!fits(target.windows, now, estimateMs(state))) {
-      const next = windowState(target.windows, now);
-      wakeAt = earlier(wakeAt, next.changesAt);
-      continue;
-    }
-    if (blockedBy(state, index, target, starting, context.elsewhere) !== null) continue;
-    starting.add(name);
-    effects.push({ kind: "guard", host: name });
-  }
-  return { events, effects, wakeAt };
-}
-
-/** A cautious guess of activation, proof and commit, so that a window is not started into too late. */
-function estimateMs(state: RolloutState): number {
-  return state.plan.policy.minHealthyTimeMs + state.plan.policy.confirmTimeoutMs;
-}
-
-/** `--on-failure rollback`: every updated host goes back, under the same limits. */
-function rollBack(turn: Turn): Decision {
-  const { state, context, index } = turn;
-  const updated = [...state.hosts.values()].filter((h) => h.state === "updated" && h.previous !== null);
-  if (updated.length === 0 && !turn.busy) {
-    const broken = [...state.hosts.values()].some((h) => h.state === "failed");
-    return {
-      events: [
-        broken
-          ? runMoved(state, "rollback_failed", "not every host could go back")
-          : runMoved(state, "rolled_back", "every updated host is back on its old system"),
-      ],
-      effects: [],
-    };
-  }
-  const busy = [...state.hosts.values()].filter(isAtRisk).length;
-  const next = updated.find((h) => {
-    const target = index.get(h.name);
-    return (
-      target &&
-      busy < Math.max(1, state.plan.limits.maxParallel) &&
-      !context.inFlight.has(h.name) &&
-      (target.role === "peer" || busy === 0)
-    );
-  });
-  return next
-    ? {
-        events: [
-          moved(state, next, "reverting", "goes back to its old system", {
-            failure: { code: "health-failed", message: "rolled back with the rollout", transient: false },
-          }),
-        ],
-        effects: [],
-      }
-    : { events: [], effects: [] };
-}

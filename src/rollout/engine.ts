@@ -5,14 +5,17 @@
 import { FleetError } from "../errors.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Lease, Store } from "../store/store.ts";
-import { NOWHERE_ELSE } from "./budgets.ts";
-import { applyCommand } from "./commands.ts";
-import { type Context, decide } from "./decide.ts";
-import type { Effect, EffectKind, Outcome } from "./effects.ts";
-import type { EventBody, FleetEvent } from "./events.ts";
+import { applyCommand, type Reply } from "./commands.ts";
+import type { Context } from "./context.ts";
+import { decide } from "./decide.ts";
+import type { Decision, Effect, EffectKind, Outcome } from "./effects.ts";
+import { type EventBody, type FleetEvent, TERMINAL_STATES } from "./events.ts";
 import { interpret } from "./interpret.ts";
+import { Neighbours } from "./neighbours.ts";
 import { type Performer, perform } from "./perform.ts";
+import { RULES, type Rules } from "./rules.ts";
 import { evolve, type RolloutState, replay } from "./state.ts";
+import { patiently } from "./store-patience.ts";
 import { summarize } from "./summary.ts";
 
 export interface EngineDeps extends Performer {
@@ -20,6 +23,10 @@ export interface EngineDeps extends Performer {
   readonly clock: Clock;
   /** `user@machine:pid`, shown to whoever finds the lease taken. */
   readonly owner: string;
+  /** Between two looks for operators' commands, ms; default 250. */
+  readonly commandPollMs?: number;
+  /** Only simulations replace rules. */
+  readonly rules?: Rules;
 }
 
 export interface EngineSignals {
@@ -31,6 +38,7 @@ export interface EngineSignals {
 
 export const LEASE_TTL_MS = 15_000;
 const COMMAND_POLL_MS = 250;
+const NEIGHBOUR_POLL_MS = 2_000;
 
 /** Drives a journalled run until it ends, pauses with nothing in flight, or is told to stop. Yields what it appends. */
 export async function* drive(
@@ -39,15 +47,14 @@ export async function* drive(
   signals: EngineSignals,
 ): AsyncGenerator<FleetEvent, RolloutState, undefined> {
   const { store, clock } = deps;
-  const lease = await takeLease(runId, deps);
+  const lease = await patiently(clock, signals.abort, () => takeLease(runId, deps));
   const engine = await Engine.load(runId, deps, signals, lease);
   try {
     yield* engine.run();
     return engine.state;
   } finally {
-    await engine.stop();
+    engine.stop();
     await store.release(engine.lease).catch(() => undefined);
-    void clock;
   }
 }
 
@@ -68,16 +75,19 @@ class Engine {
   readonly #deps: EngineDeps;
   readonly #signals: EngineSignals;
   readonly #resumedAt: number;
+  readonly #resumedSeq: number;
   readonly #inFlight = new Map<string, EffectKind>();
   readonly #outcomes: Outcome[] = [];
+  readonly #neighbours: Neighbours;
   /** Ends every effect and wait of this engine; its own, so that `stop` needs nobody's permission. */
   readonly #life = new AbortController();
   #wake: () => void = () => undefined;
   #commandsAt = 0;
+  #neighboursAt = 0;
   #renewAt: number;
 
   static async load(runId: string, deps: EngineDeps, signals: EngineSignals, lease: Lease): Promise<Engine> {
-    const state = replay(await deps.store.events(runId));
+    const state = replay(await patiently(deps.clock, signals.abort, () => deps.store.events(runId)));
     if (!state)
       throw new FleetError("rollout-not-found", `there is no run ${runId}`, {
         hint: "macula-fleet rollout history",
@@ -98,13 +108,16 @@ class Engine {
     this.state = state;
     this.lease = lease;
     this.#resumedAt = deps.clock.now();
+    this.#resumedSeq = state.lastSeq;
     this.#renewAt = this.#resumedAt + LEASE_TTL_MS / 3;
+    this.#neighbours = new Neighbours(deps.store, runId);
     const wake = () => this.#wake();
-    signals.drain.addEventListener("abort", wake);
-    signals.abort.addEventListener("abort", () => {
+    signals.drain.addEventListener("abort", wake, { signal: this.#life.signal });
+    const leave = () => {
       this.#life.abort(signals.abort.reason);
       wake();
-    });
+    };
+    signals.abort.addEventListener("abort", leave, { signal: this.#life.signal });
   }
 
   async *run(): AsyncGenerator<FleetEvent, void, undefined> {
@@ -112,21 +125,22 @@ class Engine {
       this.#signals.abort.throwIfAborted();
       await this.#renew();
       yield* await this.#commands();
-      let outcome = this.#outcomes.shift();
-      while (outcome) {
-        this.#inFlight.delete(outcome.effect.host);
-        yield* await this.#take(interpret(this.state, outcome, this.#context()));
-        outcome = this.#outcomes.shift();
-      }
+      await this.#lookAround();
+      yield* await this.#settleOutcomes();
       const verdict = decide(this.state, this.#context());
       yield* await this.#take(verdict);
-      if (verdict.idle) break;
-      if (verdict.events.length === 0) await this.#pause(verdict.wakeAt);
+      if (verdict.idle) {
+        // A word that came in while the run was about to stop is not left lying.
+        const late = await this.#commands(true);
+        yield* late;
+        if (late.length === 0) break;
+      } else if (verdict.events.length === 0) await this.#pause(verdict.wakeAt);
     }
-    yield* await this.#append([summarize(this.state, this.#signals.drain.aborted)]);
+    if (!this.state.summarized)
+      yield* await this.#append([summarize(this.state, this.#signals.drain.aborted)]);
   }
 
-  async stop(): Promise<void> {
+  stop(): void {
     this.#life.abort(new FleetError("interrupted", "the controller stopped"));
   }
 
@@ -137,31 +151,68 @@ class Engine {
       draining: this.#signals.drain.aborted,
       fence: this.lease.fence,
       resumedAt: this.#resumedAt,
-      elsewhere: NOWHERE_ELSE,
+      resumedSeq: this.#resumedSeq,
+      elsewhere: this.#neighbours.sum,
+      rules: this.#deps.rules ?? RULES,
     };
   }
 
+  async #settleOutcomes(): Promise<readonly FleetEvent[]> {
+    const events: FleetEvent[] = [];
+    let outcome = this.#outcomes.shift();
+    while (outcome) {
+      this.#inFlight.delete(outcome.effect.host);
+      events.push(...(await this.#settle(outcome)));
+      outcome = this.#outcomes.shift();
+    }
+    return events;
+  }
+
+  /** A slot is taken alone: with other runs about, what they have in flight is looked up under a common lease. */
+  async #settle(outcome: Outcome): Promise<readonly FleetEvent[]> {
+    if (outcome.effect.kind !== "guard" || !this.#neighbours.any)
+      return this.#take(interpret(this.state, outcome, this.#context()));
+    const { clock } = this.#deps;
+    const claim = await this.#patiently(() => this.#neighbours.claim(this.lease.owner, clock.now()));
+    if (claim === null) return []; // The next decision asks again.
+    try {
+      await this.#patiently(() => this.#neighbours.refresh());
+      return await this.#take(interpret(this.state, outcome, this.#context()));
+    } finally {
+      await this.#neighbours.release(claim).catch(() => undefined);
+    }
+  }
+
+  async #lookAround(): Promise<void> {
+    const now = this.#deps.clock.now();
+    if (now < this.#neighboursAt || TERMINAL_STATES.has(this.state.status)) return;
+    this.#neighboursAt = now + NEIGHBOUR_POLL_MS;
+    await this.#patiently(() => this.#neighbours.refresh());
+  }
+
   /** Journal, then believe, then act. */
-  async #take(decision: {
-    readonly events: readonly EventBody[];
-    readonly effects: readonly Effect[];
-  }): Promise<readonly FleetEvent[]> {
+  async #take(decision: Decision): Promise<readonly FleetEvent[]> {
     const events = await this.#append(decision.events);
     for (const effect of decision.effects) this.#begin(effect);
     return events;
   }
 
-  async #append(bodies: readonly EventBody[]): Promise<readonly FleetEvent[]> {
+  async #append(
+    bodies: readonly EventBody[],
+    acknowledge: readonly number[] = [],
+  ): Promise<readonly FleetEvent[]> {
     if (bodies.length === 0) return [];
     const { store, clock } = this.#deps;
-    const run = bodies.findLast((b) => b.type === "rollout.state");
-    const events = await store.append(this.#runId, this.state.lastSeq, bodies, {
-      now: clock.now(),
-      fence: this.lease.fence,
-      ...(run?.type === "rollout.state" ? { state: run.data.to } : {}),
-    });
+    const now = clock.now(); // fixed: a repeated append must be the very same one
+    const events = await this.#patiently(() =>
+      store.append(this.#runId, this.state.lastSeq, bodies, { now, fence: this.lease.fence, acknowledge }),
+    );
     for (const event of events) this.state = evolve(this.state, event);
     return events;
+  }
+
+  #patiently<T>(work: () => Promise<T>): Promise<T> {
+    return patiently(this.#deps.clock, this.#life.signal, work);
   }
 
   #begin(effect: Effect): void {
@@ -178,50 +229,41 @@ class Engine {
 
   /** Until an outcome, a command's turn, the lease's renewal, a deadline or a signal. */
   async #pause(wakeAt: number | null): Promise<void> {
-    if (this.#outcomes.length > 0) return;
+    if (this.#outcomes.length > 0 || this.#life.signal.aborted) return;
     const { clock } = this.#deps;
-    const until = Math.min(wakeAt ?? Infinity, clock.now() + COMMAND_POLL_MS, this.#renewAt);
+    const now = clock.now();
+    const until = Math.min(wakeAt ?? Infinity, this.#commandsAt, this.#renewAt, now + LEASE_TTL_MS / 3);
     const timer = new AbortController();
-    await Promise.race([
-      new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      }),
-      clock
-        .sleep(Math.max(0, until - clock.now()), AbortSignal.any([timer.signal, this.#life.signal]))
-        .catch(() => undefined),
-    ]);
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+      clock.sleep(Math.max(1, until - now), timer.signal).then(resolve, resolve);
+    });
     timer.abort();
   }
 
   async #renew(): Promise<void> {
     const { clock, store } = this.#deps;
-    if (clock.now() < this.#renewAt) return;
-    this.lease = await store.renew(this.lease, LEASE_TTL_MS, clock.now());
+    const now = clock.now();
+    if (now < this.#renewAt && this.#renewAt - now <= LEASE_TTL_MS) return;
+    this.lease = await this.#patiently(() => store.renew(this.lease, LEASE_TTL_MS, clock.now()));
     this.#renewAt = clock.now() + LEASE_TTL_MS / 3;
   }
 
-  async #commands(): Promise<readonly FleetEvent[]> {
-    const { clock, store } = this.#deps;
-    if (clock.now() < this.#commandsAt) return [];
-    this.#commandsAt = clock.now() + COMMAND_POLL_MS;
-    const words = await store.pending(this.#runId);
+  async #commands(now = false): Promise<readonly FleetEvent[]> {
+    const { clock, store, commandPollMs = COMMAND_POLL_MS } = this.#deps;
+    const early = this.#commandsAt - clock.now();
+    if (!now && early > 0 && early <= commandPollMs) return [];
+    this.#commandsAt = clock.now() + commandPollMs;
     const events: FleetEvent[] = [];
-    for (const word of words) {
-      const reply = applyCommand(this.state, word);
-      const bodies: readonly EventBody[] =
-        reply.kind === "applied"
-          ? reply.events
-          : [
-              {
-                type: "diagnostic",
-                level: reply.kind === "refused" ? "warn" : "info",
-                msg: reply.note,
-                data: { code: `command-${reply.kind}` },
-              },
-            ];
-      events.push(...(await this.#append(bodies)));
-      await store.acknowledge(this.#runId, [word.id]);
+    for (const word of await this.#patiently(() => store.pending(this.#runId))) {
+      events.push(...(await this.#append(toEvents(applyCommand(this.state, word)), [word.id])));
     }
     return events;
   }
+}
+
+function toEvents(reply: Reply): readonly EventBody[] {
+  if (reply.kind === "applied") return reply.events;
+  const level = reply.kind === "refused" ? "warn" : "info";
+  return [{ type: "diagnostic", level, msg: reply.note, data: { code: `command-${reply.kind}` } }];
 }

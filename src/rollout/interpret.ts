@@ -1,24 +1,26 @@
 /** What an effect's outcome means for its host: outcome -> events (and the effect they commit to). Pure. */
 
-import type { Failure } from "../errors.ts";
 import type { CheckResult, Observation } from "../host/protocol.ts";
 import type { PlannedHost } from "../plan/model.ts";
 import { about, iso, moved, runMoved } from "./bodies.ts";
-import { blockedBy } from "./budgets.ts";
-import type { Context } from "./decide.ts";
+import { measure } from "./budgets.ts";
+import type { Context } from "./context.ts";
 import { type Decision, NOTHING, type Outcome } from "./effects.ts";
 import type { EventBody, HostState } from "./events.ts";
-import { reconcile } from "./reconcile.ts";
+import { interpretFailure } from "./interpret-failure.ts";
+import { goesBack } from "./roll-back.ts";
+import { guarding } from "./slots.ts";
 import type { HostProgress, RolloutState } from "./state.ts";
-import { backoffMs, pollMs } from "./timing.ts";
+import { pollMs } from "./timing.ts";
 
 type OutcomeOf<K extends Outcome["effect"]["kind"]> = Extract<Outcome, { ok: true; effect: { kind: K } }>;
 
 export function interpret(state: RolloutState, outcome: Outcome, context: Context): Decision {
   const host = state.hosts.get(outcome.effect.host);
-  const target = state.plan.hosts.find((h) => h.name === outcome.effect.host);
+  const target = state.targets.get(outcome.effect.host);
   if (!host || !target) return NOTHING;
-  if (!outcome.ok) return say(...failed(state, host, outcome.effect.kind, outcome.failure, context));
+  if (!outcome.ok)
+    return say(...interpretFailure(state, host, outcome.effect.kind, outcome.failure, context));
   switch (outcome.effect.kind) {
     case "observe":
     case "revert": {
@@ -86,8 +88,14 @@ function preflight(
   const file = seen.state;
   if (file?.rollout === state.plan.id && file.attempt === host.attempt && file.phase !== "reverted") {
     // A crash between the effect and its journal entry: the host is further than we knew.
-    const found = reconcile(
-      { state, host: { ...host, previous: file.from }, to: target.to, fence: context.fence },
+    const found = context.rules.reconcile(
+      {
+        state,
+        host: { ...host, previous: file.from },
+        to: target.to,
+        fence: context.fence,
+        now: context.now,
+      },
       seen,
     );
     if (found) return [found];
@@ -111,9 +119,8 @@ function preflight(
       },
     });
   }
-  const previous = seen.current === target.to && seen.profile !== "" ? seen.profile : seen.current;
   return go("staging", "copies what is missing", {
-    previous,
+    previous: seen.current,
     baselineFailed: seen.failedUnits,
     detail: { bootId: seen.bootId, storeFreeKiB: seen.disk.storeFree },
   });
@@ -126,15 +133,16 @@ function observed(
   seen: Observation,
   context: Context,
 ): EventBody[] {
-  const found = reconcile({ state, host, to: target.to, fence: context.fence }, seen);
+  const { fence, now } = context;
+  const found = context.rules.reconcile({ state, host, to: target.to, fence, now }, seen);
   if (found) {
     const fenced = found.type === "host.state" && found.data.failure?.code === "host-fenced";
-    return fenced && state.status === "running"
+    return fenced && (state.status === "running" || state.status === "baking")
       ? [found, runMoved(state, "paused", "another controller has taken over hosts of this rollout", "lease")]
       : [found];
   }
   // Contact is worth an entry only where it ends trouble or answers a resume; else polling would fill the journal.
-  const stale = Math.max(host.since, host.contactAt ?? 0) < context.resumedAt;
+  const stale = host.seenSeq <= context.resumedSeq;
   const inTrouble = host.troubleSince !== null || host.state === "unknown";
   return stale ||
     inTrouble ||
@@ -153,31 +161,25 @@ function guarded(
   readings: readonly OutcomeOf<"guard">["readings"][number][],
   context: Context,
 ): Decision {
-  if (host.state !== "staged" || state.status !== "running" || context.draining) return NOTHING;
-  const broken = readings.find((r) => r.healthy.length < r.required);
+  const forward = state.status === "running" && host.state === "staged" && !context.draining;
+  const back = state.status === "rolling_back" && host.state === "updated";
+  if (!forward && !back) return NOTHING;
+  const broken = context.rules.missing(readings);
   if (broken) {
     const where = broken.site === null ? "in the fleet" : `in ${broken.site}`;
     const msg = `${host.name} may not be touched: ${broken.required} other ${broken.role} host(s) ${where} must be healthy, ${broken.healthy.length} are (not: ${broken.unhealthy.join(", ")})`;
-    return say(runMoved(state, "paused", msg, "quorum", msg));
+    if (forward) return say(runMoved(state, "paused", msg, "quorum", msg));
+    const later = iso(context.now + 4 * pollMs(state.plan.policy));
+    const failure = { code: "needs-human", message: msg, transient: true };
+    return say(moved(state, host, "updated", msg, { failure, deadline: later }));
   }
-  const index = new Map(state.plan.hosts.map((h) => [h.name, h]));
-  const others = new Set(
-    [...context.inFlight]
-      .filter(([name, kind]) => kind === "guard" && name !== host.name)
-      .map(([name]) => name),
-  );
-  if (blockedBy(state, index, target, others, context.elsewhere) !== null) return NOTHING;
+  const usage = measure(state, guarding(context, host.name), context.elsewhere);
+  if (context.rules.blockedBy(usage, target) !== null) return NOTHING;
+  if (back) return say(goesBack(state, host));
   const deadline = iso(context.now + state.plan.policy.confirmTimeoutMs);
+  const msg = host.mode === "boot" ? "sets it for the next boot and restarts" : "activates";
   return {
-    events: [
-      moved(
-        state,
-        host,
-        "activating",
-        host.mode === "boot" ? "sets it for the next boot and restarts" : "activates",
-        { fence: context.fence, deadline, mode: host.mode },
-      ),
-    ],
+    events: [moved(state, host, "activating", msg, { fence: context.fence, deadline, mode: host.mode })],
     effects: [{ kind: "activate", host: host.name }],
   };
 }
@@ -206,78 +208,4 @@ function checked(state: RolloutState, host: HostProgress, results: readonly Chec
     return [check, moved(state, host, "reverting", failure.message, { failure })];
   }
   return host.state === "updated" || host.state === "confirming" ? [check] : [];
-}
-
-function failed(
-  state: RolloutState,
-  host: HostProgress,
-  kind: string,
-  failure: Failure,
-  context: Context,
-): EventBody[] {
-  const data = {
-    code: failure.code,
-    message: failure.message,
-    ...(failure.hint === undefined ? {} : { hint: failure.hint }),
-    transient: failure.transient,
-  };
-  const retryAt = context.now + backoffMs(host, state.plan.policy);
-  const again = () =>
-    moved(state, host, host.state, `${failure.message}; tried again`, {
-      failure: { ...data, transient: true },
-      deadline: iso(retryAt),
-    });
-  const soon = () =>
-    moved(state, host, host.state, failure.message, {
-      failure: { ...data, transient: true },
-      deadline: iso(context.now + pollMs(state.plan.policy) * 2 ** Math.min(host.tries, 4)),
-    });
-
-  switch (host.state) {
-    case "preflight":
-    case "staging":
-    case "staged":
-      if (kind === "guard") return [again()];
-      if (!failure.transient) return [moved(state, host, "failed", failure.message, { failure: data })];
-      if (context.now - (host.troubleSince ?? context.now) < state.plan.policy.offline.unreachableDeadlineMs)
-        return [again()];
-      return [offline(state, host, data)];
-    case "activating":
-      // The intent is written; whether the host saw it, only the host can say.
-      if (kind === "activate" && !failure.transient) {
-        return [moved(state, host, "failed", failure.message, { failure: data })];
-      }
-      return [soon()];
-    case "committing":
-      return failure.transient
-        ? [soon()]
-        : [moved(state, host, "unknown", `commit refused: ${failure.message}`, { failure: data })];
-    case "updated":
-      return [soon()];
-    case "reverted":
-    case "failed":
-      // Evidence could not be had: say so once and do not ask again.
-      return [
-        {
-          ...about(state, host),
-          type: "host.log",
-          level: "warn",
-          msg: `no evidence: ${failure.message}`,
-          data: { lines: [`no evidence: ${failure.message}`] },
-        },
-      ];
-    default:
-      return [soon()];
-  }
-}
-
-function offline(
-  state: RolloutState,
-  host: HostProgress,
-  failure: NonNullable<HostProgress["failure"]>,
-): EventBody {
-  const to = { defer: "deferred", fail: "failed", skip: "skipped" } as const;
-  return moved(state, host, to[state.plan.policy.offline.policy], `out of reach: ${failure.message}`, {
-    failure,
-  });
 }

@@ -86,7 +86,7 @@ async function run(
 
 export function activationOf(state: RolloutState, name: HostName, fence: number): Activation {
   const progress = state.hosts.get(name);
-  const planned = state.plan.hosts.find((h) => h.name === name);
+  const planned = state.targets.get(name);
   return {
     rollout: state.plan.id,
     attempt: progress?.attempt ?? 1,

@@ -1,8 +1,8 @@
 /** From wave to wave: settle, soak, gate, next; and the bake at the end. Pure. */
 
-import { iso, runMoved } from "./bodies.ts";
+import { iso, moved, runMoved } from "./bodies.ts";
 import { hostsOfWave, isSettled, tally } from "./classes.ts";
-import type { Context } from "./decide.ts";
+import type { Context } from "./context.ts";
 import type { Decision, Effect } from "./effects.ts";
 import type { EventBody } from "./events.ts";
 import type { HostProgress, RolloutState } from "./state.ts";
@@ -13,8 +13,12 @@ const say = (...events: EventBody[]): Step => ({ events, effects: [] });
 
 /** Called when the current wave has nothing left to start. */
 export function advanceWave(state: RolloutState, { now }: Context): Step {
-  if (state.status === "baking")
-    return now >= (state.soakUntil ?? 0) ? say(finish(state)) : wait(state.soakUntil);
+  if (state.status === "baking") {
+    if (now < (state.soakUntil ?? 0)) return wait(state.soakUntil);
+    const all = [...state.hosts.values()];
+    if (!all.every(isSettled)) return say();
+    return silent(state, all, now) ?? say(finish(state));
+  }
   const wave = state.plan.waves[state.wave - 1];
   if (!wave || state.wavePhase === "done") return nextWave(state, now);
   const hosts = hostsOfWave(state, wave.index);
@@ -60,20 +64,19 @@ export function advanceWave(state: RolloutState, { now }: Context): Step {
   }
 }
 
-/** A committed host that stopped answering while it soaked keeps the gate shut, and in the end stops the rollout. */
+/** A committed host that stopped answering while it soaked keeps the gate shut, and in the end counts as failed. */
 function silent(state: RolloutState, hosts: readonly HostProgress[], now: number): Step | null {
   const gone = hosts.filter((h) => h.state === "updated" && h.troubleSince !== null);
   if (gone.length === 0) return null;
-  const names = gone.map((h) => h.name).join(", ");
   const giveUpAt = (state.soakUntil ?? now) + state.plan.policy.healthyDeadlineMs;
   if (now < giveUpAt) return wait(giveUpAt);
+  const message = "stopped answering after its update";
+  const hint = `macula-fleet rollout retry ${state.plan.id} asks it again`;
   return say(
-    runMoved(
-      state,
-      "paused",
-      `${names} stopped answering after the update`,
-      "failures",
-      `${names} stopped answering`,
+    ...gone.map((h) =>
+      moved(state, h, "failed", message, {
+        failure: { code: "unreachable", message, hint, transient: false },
+      }),
     ),
   );
 }
@@ -144,7 +147,7 @@ export function soakChecks(
   let wakeAt: number | null = null;
   for (const host of hosts) {
     if (host.state !== "updated" || inFlight.has(host.name)) continue;
-    const due = Math.max(host.since, host.health.checkedAt, host.retryAt ?? 0) + every;
+    const due = host.retryAt ?? (host.touchedAt > now ? now : host.touchedAt + every);
     if (now >= due) effects.push({ kind: "check", host: host.name, soaking: true });
     else wakeAt = wakeAt === null ? due : Math.min(wakeAt, due);
   }

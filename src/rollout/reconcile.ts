@@ -2,10 +2,11 @@
  * The recovery table (rollouts.md §2.4): what a host is found doing -> what the run now believes of it.
  * Used while an activation runs, after lost contact and on resume; truth is always on the host. Pure.
  */
-import type { Observation } from "../host/protocol.ts";
+import type { HostStateFile, Observation } from "../host/protocol.ts";
 import { moved } from "./bodies.ts";
-import type { EventBody } from "./events.ts";
+import type { EventBody, HostState } from "./events.ts";
 import type { HostProgress, RolloutState } from "./state.ts";
+import { lateWordMs } from "./timing.ts";
 
 export interface Place {
   readonly state: RolloutState;
@@ -13,57 +14,82 @@ export interface Place {
   readonly to: string;
   /** Ours; a host that has seen a higher one belongs to somebody else now. */
   readonly fence: number;
+  readonly now: number;
 }
 
-/** null: nothing new, keep waiting. */
-export function reconcile({ state, host, to, fence }: Place, seen: Observation): EventBody | null {
-  const file = seen.state;
-  const mine = file?.rollout === state.plan.id && file.attempt === host.attempt;
-  const from = host.previous;
-  const restarted = host.bootId !== null && seen.bootId !== host.bootId;
-  const go = (next: Parameters<typeof moved>[2], msg: string, extra: Parameters<typeof moved>[4] = {}) =>
-    next === host.state && !extra.failure ? null : moved(state, host, next, msg, extra);
+type Extra = Parameters<typeof moved>[4];
+type Go = (next: HostState, msg: string, extra?: Extra) => EventBody | null;
 
+/** null: nothing new, keep waiting. */
+export function reconcile(place: Place, seen: Observation): EventBody | null {
+  const { state, host, fence } = place;
+  const file = seen.state;
+  const go: Go = (next, msg, extra = {}) =>
+    next === host.state && !extra?.failure ? null : moved(state, host, next, msg, extra);
   if (file && file.fence > fence) {
     return go("unknown", `another controller (fence ${file.fence}) has taken this host over`, {
-      failure: {
-        code: "host-fenced",
-        message: `fence ${file.fence} is newer than ours (${fence})`,
-        transient: false,
-      },
+      failure: failed("host-fenced", `fence ${file.fence} is newer than ours (${fence})`),
     });
   }
-  if (!mine) {
-    if (seen.current === from) return go("staged", "the activation never began; it is tried again");
+  if (file?.rollout !== state.plan.id || file.attempt !== host.attempt) return untouched(place, seen, go);
+  return recorded(place, seen, file, go);
+}
+
+/** The host knows nothing of this attempt. */
+function untouched({ state, host, now }: Place, seen: Observation, go: Go): EventBody | null {
+  if (seen.current !== host.previous) {
     return go("drifted", `runs ${seen.current}, which this rollout neither found nor put there`, {
-      failure: { code: "host-protocol", message: "runs an unexpected system", transient: false },
+      failure: failed("host-protocol", "runs an unexpected system"),
     });
   }
+  if (host.state === "reverting") return go("reverted", "nothing had begun there");
+  if (host.state === "activating" && now >= host.since && now - host.since < lateWordMs(state.plan.policy))
+    return null;
+  if (seen.closureValid === false) return go("staging", "the activation never began and its closure is gone");
+  return go("staged", "the activation never began; it is tried again");
+}
+
+/** The host's own record of this attempt. */
+function recorded(
+  { state, host, to }: Place,
+  seen: Observation,
+  file: HostStateFile,
+  go: Go,
+): EventBody | null {
+  // The record was written in an earlier boot: what it says about running units is over.
+  const restarted = seen.bootId !== file.bootId;
+  const goingBack = host.state === "reverting";
   switch (file.phase) {
     case "committed":
-      // Made to revert after its commit: the host has not begun yet.
-      if (host.state === "reverting") return null;
+      if (goingBack) return null; // Made to revert after its commit: it has not begun yet.
       return seen.current === to || seen.profile === to
         ? go("updated", "committed: profile and boot default are the new system")
         : go("drifted", "committed, then changed by somebody else", {
-            failure: { code: "host-protocol", message: "changed after the commit", transient: false },
+            failure: failed("host-protocol", "changed after the commit"),
           });
     case "reverted":
-      return go("reverted", `reverted itself: ${why(file.reason)}`, { failure: revertFailure(file.reason) });
+      return go("reverted", `reverted itself: ${why(file.reason)}`, {
+        failure: goingBack && host.failure?.transient === false ? host.failure : revertFailure(file.reason),
+      });
     case "revert-failed":
       return go("failed", "could not go back to its old system by itself", {
         failure: {
-          code: "activation-failed",
-          message: "the revert failed on the host",
+          ...failed("activation-failed", "the revert failed on the host"),
           hint: `macula-fleet ssh ${host.name}, then look at /var/log/macula-fleet/${state.plan.id}.log`,
-          transient: false,
         },
       });
     case "reverting":
-      return go("reverting", `is reverting: ${why(file.reason)}`);
+      return go(
+        "reverting",
+        `is reverting: ${why(file.reason)}`,
+        goingBack ? {} : { failure: revertFailure(file.reason) },
+      );
     case "activated":
-    case "activating": {
-      if (seen.current === from && (restarted || !seen.activateActive) && (restarted || !seen.revertArmed)) {
+    case "activating":
+      if (seen.current === host.previous && (restarted || (!seen.activateActive && !seen.revertArmed))) {
+        // Restarting into the new system on purpose: the record of the next boot says how that went.
+        if (file.mode === "boot" && !restarted)
+          return goingBack ? null : go("rebooting", "restarts into the new system");
         return go("reverted", restarted ? "restarted into its old system" : "is back on its old system", {
           failure: revertFailure(restarted ? "boot" : "timeout"),
         });
@@ -74,12 +100,9 @@ export function reconcile({ state, host, to, fence }: Place, seen: Observation):
             failure: revertFailure("activation"),
           });
         }
-        return host.state === "reverting" ? null : go("confirming", "runs the new system, not committed yet");
+        return goingBack ? null : go("confirming", "runs the new system, not committed yet");
       }
-      return file.mode === "boot" && host.state !== "reverting"
-        ? go("rebooting", "restarting into the new system")
-        : null;
-    }
+      return file.mode === "boot" && !goingBack ? go("rebooting", "restarting into the new system") : null;
   }
 }
 
@@ -93,11 +116,10 @@ const REASONS: Record<string, string> = {
 
 const why = (reason: string | null): string => REASONS[reason ?? ""] ?? reason ?? "no reason recorded";
 
+const failed = (code: string, message: string) => ({ code, message, transient: false });
+
 function revertFailure(reason: string | null) {
-  return {
-    code:
-      reason === "health" ? "health-failed" : reason === "timeout" ? "connection-lost" : "activation-failed",
-    message: why(reason),
-    transient: false,
-  };
+  const code =
+    reason === "health" ? "health-failed" : reason === "timeout" ? "connection-lost" : "activation-failed";
+  return failed(code, why(reason));
 }

@@ -1,5 +1,6 @@
 /** The state of a run, derived from its events and nothing else. Pure: the terminal, a web page and resume share it. */
-import type { Plan } from "../plan/model.ts";
+import { type Health, observeHealth, unknownHealth } from "../health/evaluate.ts";
+import type { Plan, PlannedHost } from "../plan/model.ts";
 import {
   type EventOf,
   type FleetEvent,
@@ -8,14 +9,8 @@ import {
   type RunState,
   TERMINAL_STATES,
 } from "./events.ts";
-
-/** Continuous health of a host while it is being proven; ms since the epoch. */
-export interface HealthTrack {
-  readonly healthySince: number | null;
-  /** Times it went from healthy back to unhealthy. */
-  readonly resets: number;
-  readonly checkedAt: number;
-}
+import { HostMap } from "./host-map.ts";
+import { healthPolicy } from "./timing.ts";
 
 export interface HostProgress {
   readonly name: string;
@@ -29,8 +24,13 @@ export interface HostProgress {
   readonly retryAt: number | null;
   /** Transient failures in a row, for the backoff. */
   readonly tries: number;
-  /** Last time it answered. */
+  /** Last time it answered, ms since the epoch; null: not yet in this run. */
   readonly contactAt: number | null;
+  /** When the journal last said anything about it, ms since the epoch, and in which place. */
+  readonly touchedAt: number;
+  readonly touchedSeq: number;
+  /** Place of the last event that told where it stands: a resumed run asks hosts whose word is older than itself. */
+  readonly seenSeq: number;
   readonly fence: number | null;
   /** Recorded system to go back to. */
   readonly previous: string | null;
@@ -41,7 +41,8 @@ export interface HostProgress {
   /** When the host reverts itself, ISO 8601. */
   readonly deadline: string | null;
   readonly failure: EventOf<"host.state">["data"]["failure"] | null;
-  readonly health: HealthTrack;
+  /** Its health since it began to be proven. */
+  readonly health: Health;
   readonly bytes: number;
   readonly evidence: readonly string[] | null;
   /** Already committed when it was made to revert: the revert must move the profile back too. */
@@ -59,6 +60,10 @@ export interface RolloutState {
   readonly wavePhase: "updating" | "soaking" | "gate" | "done";
   readonly soakUntil: number | null;
   readonly hosts: ReadonlyMap<string, HostProgress>;
+  /** The plan's hosts by name. */
+  readonly targets: ReadonlyMap<string, PlannedHost>;
+  /** Failures an operator promoted past, as `host/attempt`: they stop nothing any more. */
+  readonly accepted: ReadonlySet<string>;
   /** Gates to pass without waiting: up to this wave index; `full` means all. */
   readonly promotedTo: number;
   readonly lastSeq: number;
@@ -66,9 +71,27 @@ export interface RolloutState {
   /** Last time a host became updated, or the run (re)started: the progress deadline counts from here. */
   readonly progressAt: number;
   readonly endedAt: number | null;
+  /** When it entered `status`. */
+  readonly statusAt: number;
+  /** Nothing happened since the last summary: it still stands. */
+  readonly summarized: boolean;
 }
 
-const FRESH_HEALTH: HealthTrack = { healthySince: null, resets: 0, checkedAt: 0 };
+/** Failures that say "no answer", not "broken". */
+const CONTACT_CODES: ReadonlySet<string> = new Set(["unreachable", "connection-lost", "command-timeout"]);
+/** Moves the run makes on its own: they say nothing about whether the host answers. */
+const INTENTS: ReadonlySet<HostState> = new Set([
+  "pending",
+  "preflight",
+  "activating",
+  "committing",
+  "reverting",
+  "unknown",
+]);
+
+/** It does not answer now: in trouble for want of contact, or given up as lost. */
+export const isSilent = (h: HostProgress): boolean =>
+  CONTACT_CODES.has(h.failure?.code ?? "") && (h.troubleSince !== null || h.state === "unknown");
 
 export function initialState(event: EventOf<"plan">): RolloutState {
   const plan = event.data.plan as Plan;
@@ -83,6 +106,9 @@ export function initialState(event: EventOf<"plan">): RolloutState {
     retryAt: null,
     tries: 0,
     contactAt: null,
+    touchedAt: at,
+    touchedSeq: event.seq,
+    seenSeq: event.seq,
     fence: null,
     previous: null,
     baselineFailed: [],
@@ -90,7 +116,7 @@ export function initialState(event: EventOf<"plan">): RolloutState {
     bootId: null,
     deadline: null,
     failure: null,
-    health: FRESH_HEALTH,
+    health: unknownHealth,
     bytes: 0,
     evidence: null,
     committed: false,
@@ -104,15 +130,19 @@ export function initialState(event: EventOf<"plan">): RolloutState {
     wave: 0,
     wavePhase: "done",
     soakUntil: null,
-    hosts: new Map([
+    hosts: HostMap.of([
       ...plan.hosts.map((h) => [h.name, fresh(h.name, "pending")] as const),
       ...plan.excluded.map((e) => [e.host, fresh(e.host, e.state)] as const),
     ]),
+    targets: new Map(plan.hosts.map((h) => [h.name, h])),
+    accepted: new Set(),
     promotedTo: 0,
     lastSeq: event.seq,
     startedAt: at,
     progressAt: at,
     endedAt: null,
+    statusAt: at,
+    summarized: false,
   };
 }
 
@@ -126,7 +156,7 @@ export function replay(events: Iterable<FleetEvent>): RolloutState | null {
 export function evolve(state: RolloutState | null, event: FleetEvent): RolloutState {
   if (event.type === "plan") return initialState(event);
   if (state === null) throw new TypeError(`a run starts with its plan, not with ${event.type}`);
-  return { ...apply(state, event), lastSeq: event.seq };
+  return { ...apply(state, event), lastSeq: event.seq, summarized: event.type === "summary" };
 }
 
 function apply(state: RolloutState, event: Exclude<FleetEvent, { type: "plan" }>): RolloutState {
@@ -134,11 +164,8 @@ function apply(state: RolloutState, event: Exclude<FleetEvent, { type: "plan" }>
   switch (event.type) {
     case "rollout.state":
       return withRunState(state, event.data, at);
-    case "rollout.command": {
-      if (event.data.command !== "promote") return state;
-      const to = event.data.full ? state.plan.waves.length : (event.data.toWave ?? state.wave + 1) - 1;
-      return { ...state, promotedTo: Math.max(state.promotedTo, to) };
-    }
+    case "rollout.command":
+      return event.data.command === "promote" ? promoted(state, event.data) : state;
     case "wave.start":
       return { ...state, wave: event.wave ?? state.wave + 1, wavePhase: "updating", soakUntil: null };
     case "wave.soak":
@@ -152,8 +179,16 @@ function apply(state: RolloutState, event: Exclude<FleetEvent, { type: "plan" }>
     case "host.check":
       return withHost(state, event.host, (host) => ({
         ...host,
-        health: track(host.health, event.data.healthy, at),
+        health: observeHealth(
+          host.health,
+          { at, results: event.data.results },
+          healthPolicy(state.plan.policy),
+          host.since,
+        ),
         contactAt: at,
+        touchedAt: at,
+        touchedSeq: event.seq,
+        seenSeq: event.seq,
         troubleSince: null,
         tries: 0,
         retryAt: null,
@@ -168,6 +203,23 @@ function apply(state: RolloutState, event: Exclude<FleetEvent, { type: "plan" }>
   }
 }
 
+/** Past a gate; of a run stopped by failures, also past those. */
+function promoted(state: RolloutState, data: EventOf<"rollout.command">["data"]): RolloutState {
+  const to = data.full ? state.plan.waves.length : (data.toWave ?? state.wave + 1) - 1;
+  const failed = ["reverted", "failed", "drifted"];
+  const passed =
+    state.status === "paused" && state.reason === "failures"
+      ? [...state.hosts.values()].filter((h) => failed.includes(h.state)).map(attemptKey)
+      : [];
+  return {
+    ...state,
+    promotedTo: Math.max(state.promotedTo, to),
+    accepted: passed.length > 0 ? new Set([...state.accepted, ...passed]) : state.accepted,
+  };
+}
+
+export const attemptKey = (h: HostProgress): string => `${h.name}/${h.attempt}`;
+
 function withRunState(state: RolloutState, data: EventOf<"rollout.state">["data"], at: number): RolloutState {
   const resumed = data.to === "running";
   return {
@@ -175,6 +227,7 @@ function withRunState(state: RolloutState, data: EventOf<"rollout.state">["data"
     status: data.to,
     reason: data.reason ?? null,
     detail: data.detail ?? null,
+    statusAt: at,
     progressAt: resumed ? at : state.progressAt,
     soakUntil: data.to === "baking" && data.detail ? Date.parse(data.detail) : state.soakUntil,
     endedAt: TERMINAL_STATES.has(data.to) ? at : null,
@@ -183,18 +236,24 @@ function withRunState(state: RolloutState, data: EventOf<"rollout.state">["data"
 
 function withHostState(state: RolloutState, event: EventOf<"host.state">, at: number): RolloutState {
   const d = event.data;
-  const next = withHost(state, event.host, (host) => {
-    const moved = d.to !== host.state || event.attempt !== host.attempt;
+  const next = withHost(state, event.host, (known) => {
+    const again = event.attempt !== undefined && event.attempt > known.attempt;
+    const host = again ? anew(known, event.attempt ?? known.attempt) : known;
+    const moved = d.to !== host.state || again;
     const trouble = d.failure?.transient === true;
+    const answered =
+      d.to === "reverted" || (!CONTACT_CODES.has(d.failure?.code ?? "") && !(moved && INTENTS.has(d.to)));
     return {
       ...host,
       state: d.to,
-      attempt: event.attempt ?? host.attempt,
       since: moved ? at : host.since,
       troubleSince: trouble ? (host.troubleSince ?? at) : null,
       tries: trouble ? host.tries + 1 : 0,
       retryAt: trouble && d.deadline ? Date.parse(d.deadline) : null,
-      contactAt: d.failure ? host.contactAt : at,
+      contactAt: answered ? at : host.contactAt,
+      touchedAt: at,
+      touchedSeq: event.seq,
+      seenSeq: d.failure ? host.seenSeq : event.seq,
       fence: d.fence ?? host.fence,
       previous: d.previous ?? host.previous,
       baselineFailed: d.baselineFailed ?? host.baselineFailed,
@@ -202,13 +261,27 @@ function withHostState(state: RolloutState, event: EventOf<"host.state">, at: nu
       bootId: typeof d.detail?.["bootId"] === "string" ? d.detail["bootId"] : host.bootId,
       deadline: trouble ? host.deadline : (d.deadline ?? (moved ? null : host.deadline)),
       failure: d.failure ?? (moved && !["reverting", "reverted"].includes(d.to) ? null : host.failure),
-      health: moved && (d.to === "confirming" || d.to === "updated") ? FRESH_HEALTH : host.health,
+      health: moved && (d.to === "confirming" || d.to === "updated") ? unknownHealth : host.health,
       bytes: host.bytes + (d.bytes ?? 0),
-      committed:
-        d.to === "updated" ? true : d.to === "reverted" || d.to === "pending" ? false : host.committed,
+      committed: d.to === "updated" ? true : d.to === "reverted" ? false : host.committed,
     };
   });
   return d.to === "updated" && d.from !== "updated" ? { ...next, progressAt: at } : next;
+}
+
+/** A new attempt starts without the marks of the one before. */
+function anew(host: HostProgress, attempt: number): HostProgress {
+  return {
+    ...host,
+    attempt,
+    fence: null,
+    deadline: null,
+    failure: null,
+    health: unknownHealth,
+    evidence: null,
+    committed: false,
+    mode: "test",
+  };
 }
 
 function withHost(
@@ -218,16 +291,6 @@ function withHost(
 ): RolloutState {
   const host = name === undefined ? undefined : state.hosts.get(name);
   if (!host) return state;
-  const hosts = new Map(state.hosts);
-  hosts.set(host.name, change(host));
-  return { ...state, hosts };
-}
-
-function track(health: HealthTrack, healthy: boolean, at: number): HealthTrack {
-  if (healthy) return { ...health, healthySince: health.healthySince ?? at, checkedAt: at };
-  return {
-    healthySince: null,
-    resets: health.resets + (health.healthySince === null ? 0 : 1),
-    checkedAt: at,
-  };
+  const hosts = state.hosts instanceof HostMap ? state.hosts : HostMap.of(state.hosts);
+  return { ...state, hosts: hosts.with(host.name, change(host)) };
 }

@@ -1,4 +1,5 @@
 /** Every wait of the engine, derived from the policy so that a lab with second-long timers behaves like a fleet. Pure. */
+import type { HealthPolicy } from "../health/evaluate.ts";
 import type { Policy } from "../plan/policy.ts";
 import type { HostProgress } from "./state.ts";
 
@@ -13,7 +14,21 @@ export const soakCheckMs = (p: Policy, soakMs: number): number =>
   clamp(soakMs / 5, 250, Math.max(30_000, p.minHealthyTimeMs));
 /** Without contact for this long after activation began, the host must be assumed to be reverting by itself. */
 export const lostAfterMs = (p: Policy): number => p.confirmTimeoutMs + 3 * pollMs(p);
-export const MAX_FLAPS = 3;
+/** Silent for this long after it was lost: a person must look. It had time to revert itself, restart and come back. */
+export const giveUpAfterMs = (p: Policy): number =>
+  lostAfterMs(p) + p.healthyDeadlineMs + p.offline.unreachableDeadlineMs;
+/** A host that shows no trace of an activation gets this long before it counts as never begun: a word sent by a
+ * controller that died meanwhile may still be on its way. */
+export const lateWordMs = (p: Policy): number => clamp(p.confirmTimeoutMs / 4, 500, 30_000);
+const MAX_FLAPS = 3;
+
+/** Nobody looked for a whole confirm timeout: the host may have gone back and forth meanwhile. */
+export const healthPolicy = (p: Policy): HealthPolicy => ({
+  minHealthyTimeMs: p.minHealthyTimeMs,
+  healthyDeadlineMs: p.healthyDeadlineMs,
+  maxResets: MAX_FLAPS,
+  maxGapMs: p.confirmTimeoutMs,
+});
 
 const FIRST_BACKOFF_MS = 10_000;
 const LONGEST_BACKOFF_MS = 15 * 60_000;
@@ -30,3 +45,6 @@ function hash(text: string): number {
   for (const char of text) h = (Math.imul(h, 31) + (char.codePointAt(0) ?? 0)) >>> 0;
   return h;
 }
+
+/** A cautious guess of activation, proof and commit, so that a window is not started into too late. */
+export const estimateMs = (p: Policy): number => p.minHealthyTimeMs + p.confirmTimeoutMs;

@@ -1,0 +1,52 @@
+/** `--on-failure rollback`: every updated host goes back, under the same limits and guards. Pure. */
+import { moved, runMoved } from "./bodies.ts";
+import { measure, occupy } from "./budgets.ts";
+import type { Context } from "./context.ts";
+import type { Decision, Effect } from "./effects.ts";
+import type { EventBody } from "./events.ts";
+import { guarding } from "./slots.ts";
+import type { HostProgress, RolloutState } from "./state.ts";
+
+type Step = Decision & { readonly wakeAt?: number | null };
+
+export const goesBack = (state: RolloutState, host: HostProgress): EventBody =>
+  moved(state, host, "reverting", "goes back to its old system", {
+    failure: { code: "health-failed", message: "rolled back with the rollout", transient: false },
+  });
+
+export function rollBack(state: RolloutState, context: Context, busy: boolean): Step {
+  const { now, inFlight, rules } = context;
+  const updated = [...state.hosts.values()].filter((h) => h.state === "updated" && h.previous !== null);
+  // A guard that never agrees must not hold the run for ever.
+  const giveUpAt =
+    state.statusAt + state.plan.policy.progressDeadlineMs * Math.max(1, state.plan.waves.length);
+  if ((updated.length === 0 || now > giveUpAt) && !busy) {
+    const stuck = updated.length > 0 || [...state.hosts.values()].some((h) => h.state === "failed");
+    return {
+      events: [
+        stuck
+          ? runMoved(state, "rollback_failed", "not every host could go back")
+          : runMoved(state, "rolled_back", "every updated host is back on its old system"),
+      ],
+      effects: [],
+    };
+  }
+  const usage = measure(state, guarding(context), context.elsewhere);
+  const guarded = new Set(state.plan.guards.flatMap((g) => g.members));
+  const effects: Effect[] = [];
+  const events: EventBody[] = [];
+  let wakeAt: number | null = updated.length > 0 ? giveUpAt + 1 : null;
+  for (const host of updated) {
+    const target = state.targets.get(host.name);
+    if (!target || inFlight.has(host.name) || now > giveUpAt) continue;
+    if (host.retryAt !== null && now < host.retryAt) {
+      wakeAt = Math.min(wakeAt ?? Infinity, host.retryAt);
+      continue;
+    }
+    if (rules.blockedBy(usage, target) !== null) continue;
+    occupy(usage, host, target);
+    if (guarded.has(host.name)) effects.push({ kind: "guard", host: host.name });
+    else events.push(goesBack(state, host));
+  }
+  return { events, effects, wakeAt };
+}
