@@ -3,7 +3,7 @@
  * themselves; everything heavy is imported when first asked for.
  */
 import { hostname, userInfo } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { z } from "zod";
 import { FleetError } from "./errors.ts";
 import type { SshDriver } from "./host/ssh-driver.ts";
@@ -11,8 +11,10 @@ import { parseDuration } from "./inventory/duration.ts";
 import type { LoadedInventory } from "./inventory/load.ts";
 import type { CheckConfig, Host, Inventory } from "./inventory/model.ts";
 import { type Clock, systemClock } from "./kernel/clock.ts";
+import { labLayout } from "./lab/layout.ts";
 import type { ClosureSource } from "./nix/closures.ts";
 import type { Performer } from "./rollout/perform.ts";
+import { defaultStatePath } from "./store/open.ts";
 import type { Store } from "./store/store.ts";
 import type { SessionPool } from "./transport/pool.ts";
 import type { Target } from "./transport/transport.ts";
@@ -159,12 +161,17 @@ export class App implements AsyncDisposable {
 
   async store(inventory: Inventory): Promise<Store> {
     const { openStore } = await import("./store/open.ts");
-    const { labLayout } = await import("./lab/layout.ts");
     // A lab's runs live and die with the lab.
     const url =
       this.globals.state ??
       (inventory.lab ? join(labLayout(inventory.lab.dir).state, "state.db") : undefined);
     return this.#own(await openStore(url, { env: this.process.env, fleet: inventory.fleet.name }));
+  }
+
+  /** Where this fleet's state lives beside the store: host identities. */
+  stateDir(inventory: Inventory): string {
+    if (inventory.lab) return labLayout(inventory.lab.dir).state;
+    return dirname(defaultStatePath(inventory.fleet.name, this.process.env));
   }
 
   async remote(inventory: Inventory): Promise<Remote> {

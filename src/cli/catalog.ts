@@ -45,6 +45,12 @@ export const CATALOG: readonly CatalogEntry[] = [
   },
 
   {
+    path: "install",
+    group: CHANGE,
+    summary: "install NixOS on the inventory's machines (wraps nixos-anywhere)",
+    load: () => import("./commands/install.ts"),
+  },
+  {
     path: "plan",
     group: CHANGE,
     summary: "show what a rollout would do, and why",

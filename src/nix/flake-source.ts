@@ -71,6 +71,20 @@ export function createFlakeClosureSource(options: FlakeClosureSourceOptions): Fl
       return new Map([...systems].map(([host, system]) => [host, closure(system.out)]));
     },
 
+    async disko(hosts, revision, call) {
+      if (hosts.length === 0) return new Map();
+      const reference = await lockedReference(flake, revision, { run }, call);
+      const scripts = { ...building, attribute: "diskoScript" } as const;
+      const systems = await evaluateSystems(
+        reference,
+        hosts.map((host) => host.name),
+        scripts,
+        call,
+      );
+      await buildSystems(systems, scripts, call);
+      return new Map([...systems].map(([host, system]) => [host, system.out]));
+    },
+
     async requisites(toplevel, call): Promise<readonly StorePathInfo[]> {
       const [order, info] = await Promise.all([
         stdout(commands.requisites([toplevel]), run, call),

@@ -1,0 +1,69 @@
+/** Which disk an installation may erase. Anything but one certain answer is a refusal. Pure. */
+import type { DiskFacts, HostFacts } from "../host/protocol.ts";
+import type { Host } from "../inventory/model.ts";
+import type { Refusal } from "./checks/index.ts";
+
+export interface Disk {
+  /** `/dev/disk/by-id/…` where there is one. */
+  readonly path: string;
+  readonly model: string;
+  readonly serial: string;
+  /** KiB. */
+  readonly size: number;
+  /** What is on it now: file systems and labels, for the plan. */
+  readonly contents: readonly string[];
+}
+
+export type DiskChoice =
+  | { readonly ok: true; readonly disk: Disk }
+  | { readonly ok: false; readonly refusal: Refusal };
+
+export function chooseDisk(host: Host, facts: HostFacts): DiskChoice {
+  const { device, serial } = host.disk;
+  const fixed = facts.disks.filter((d) => !d.removable);
+  const wanted = device === "auto" || device === "facts" ? null : device;
+  const matching =
+    wanted === null ? fixed : facts.disks.filter((d) => devicePath(d) === wanted || d.byId.includes(wanted));
+  const candidates = serial === undefined ? matching : matching.filter((d) => d.serial === serial);
+  const list = facts.disks.map(name).join(", ") || "none";
+
+  if (wanted !== null && matching.length === 0) {
+    return refuse("disk-missing", `${wanted} is not on this machine`, `its disks are: ${list}`);
+  }
+  if (serial !== undefined && candidates.length === 0) {
+    return refuse(
+      "disk-serial",
+      `no disk has the serial ${serial} the inventory states`,
+      `its disks are: ${list}`,
+    );
+  }
+  if (candidates.length === 0)
+    return refuse("disk-none", "there is no fixed disk to install to", `its disks are: ${list}`);
+  const [disk, ...others] = candidates;
+  if (!disk || others.length > 0) {
+    return refuse(
+      "disk-ambiguous",
+      `${candidates.length} disks could be meant: ${candidates.map(name).join(", ")}`,
+      "name one by id: disk.device: /dev/disk/by-id/…",
+    );
+  }
+  if (disk.removable)
+    return refuse("disk-removable", `${name(disk)} is removable`, "installations go to fixed disks only");
+  return {
+    ok: true,
+    disk: {
+      path: disk.byId[0] ?? devicePath(disk),
+      model: disk.model,
+      serial: disk.serial,
+      size: disk.size,
+      contents: disk.partitions,
+    },
+  };
+}
+
+const devicePath = (d: DiskFacts): string => (d.name.startsWith("/") ? d.name : `/dev/${d.name}`);
+const name = (d: DiskFacts): string => `${d.byId[0] ?? devicePath(d)}${d.model ? ` (${d.model})` : ""}`;
+
+function refuse(code: string, message: string, fix: string): DiskChoice {
+  return { ok: false, refusal: { code, severity: "refuse", message, fix } };
+}
