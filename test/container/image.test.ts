@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { GenericContainer, type StartedTestContainer, Wait } from "testcontainers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { dockerCli } from "../../src/lab/docker/engine.ts";
 import { ensureImage, imageTag, SUITES, type Suite } from "../../src/lab/docker/image.ts";
@@ -13,33 +13,36 @@ const EXPECTED: Readonly<
 
 const docker = (...args: readonly string[]) => dockerCli.run(args, { signal });
 
+/** A host image as a machine: what the generic container cannot be told by method. */
+class Machine extends GenericContainer {
+  constructor(tag: string) {
+    super(tag);
+    Object.assign(this.hostConfig, { CgroupnsMode: "private", RestartPolicy: { Name: "always" } });
+    this.withAddedCapabilities("SYS_ADMIN", "NET_ADMIN")
+      .withSecurityOpt("apparmor=unconfined")
+      .withTmpFs({ "/run": "exec,mode=755", "/tmp": "exec,mode=1777" })
+      .withWaitStrategy(Wait.forSuccessfulCommand("systemctl is-active --quiet ssh.service"));
+  }
+}
+
 onContainers("host images", () => {
+  // The helper that would remove forgotten containers comes from a registry; these are removed below.
+  process.env.TESTCONTAINERS_RYUK_DISABLED = "true";
+
   describe.each(SUITES)("%s", (suite) => {
-    const name = `mf-image-${randomBytes(4).toString("hex")}`;
-    const inside = (script: string) => docker("exec", name, "sh", "-c", script);
+    let machine: StartedTestContainer;
+    const inside = async (script: string): Promise<string> => {
+      const { exitCode, output } = await machine.exec(["sh", "-c", script]);
+      if (exitCode === 0) return output.trim();
+      throw new Error(`exit ${exitCode}: ${output}`);
+    };
     const booted = () =>
       inside("until systemctl is-active --quiet ssh.service 2> /dev/null; do sleep 0.1; done");
 
     beforeAll(async () => {
-      const tag = await ensureImage(suite, { signal });
-      const rights = ["--cgroupns", "private", "--cap-add", "SYS_ADMIN", "--cap-add", "NET_ADMIN"];
-      const mounts = ["--tmpfs", "/run:exec,mode=755", "--tmpfs", "/tmp:exec,mode=1777"];
-      const security = ["--security-opt", "apparmor=unconfined"];
-      await docker(
-        "run",
-        "--detach",
-        "--name",
-        name,
-        "--restart",
-        "always",
-        ...rights,
-        ...mounts,
-        ...security,
-        tag,
-      );
-      await booted();
+      machine = await new Machine(await ensureImage(suite, { signal })).start();
     });
-    afterAll(() => docker("rm", "--force", name));
+    afterAll(() => machine?.stop());
 
     it("is built once per recipe", async () => {
       const id = () => docker("images", "--quiet", "--no-trunc", tag);
@@ -74,8 +77,8 @@ onContainers("host images", () => {
       const bootId = () => inside("cat /proc/sys/kernel/random/boot_id");
       const first = await bootId();
       expect(await bootId()).toBe(first);
-      await docker("kill", name);
-      await docker("start", name);
+      await docker("kill", machine.getId());
+      await docker("start", machine.getId());
       await booted();
       expect(await bootId()).not.toBe(first);
       expect(await inside("journalctl --boot --unit ssh.service --no-pager --output cat")).toContain(
@@ -84,7 +87,7 @@ onContainers("host images", () => {
     });
 
     it("comes back from a reboot of its own", async () => {
-      const started = () => docker("inspect", "--format", "{{.State.StartedAt}}", name);
+      const started = () => docker("inspect", "--format", "{{.State.StartedAt}}", machine.getId());
       const before = await started();
       await inside("systemctl reboot 2> /dev/null").catch(() => "");
       await expect.poll(started, { timeout: 30_000 }).not.toBe(before);

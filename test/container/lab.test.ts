@@ -7,6 +7,7 @@ import { dockerLabDown, dockerLabUp } from "../../src/lab/docker/backend.ts";
 import { LAB_LABEL } from "../../src/lab/docker/container.ts";
 import { dockerLabPowerCycle, dockerLabRelease, dockerLabStatus } from "../../src/lab/docker/control.ts";
 import { dockerCli, type Engine } from "../../src/lab/docker/engine.ts";
+import { releaseNames } from "../../src/lab/docker/lab-flake.ts";
 import { type ContainerHost, type LabFixture, onContainers, signal, startLabFixture } from "./fixture.ts";
 
 const labelled = async (id?: string) => {
@@ -224,6 +225,7 @@ onContainers("docker lab", () => {
 
     it("limits a release's behaviour to the hosts named", async () => {
       await dockerLabRelease(lab.dir, "partly", { signal, behaviour: "bad-health", hosts: ["node-02"] });
+      expect((await releaseNames(join(lab.dir, "flake"), signal)).at(-1)).toBe("partly");
       const revision = await lab.source.revision("partly", { signal });
       const systems = await lab.source.build(lab.inventory.hosts, revision, { signal });
       const other = lab.host("node-02");

@@ -51,9 +51,11 @@ export async function commitRelease(
   await git(directory, ["tag", "--force", release.name], signal);
 }
 
-/** Names of the releases, oldest first. */
+/** Names of the releases in the order they were made; the last one is the flake's head. */
 export async function releaseNames(directory: string, signal: AbortSignal): Promise<readonly string[]> {
-  return (await git(directory, ["tag", "--list", "--sort=creatordate"], signal)).split("\n").filter(Boolean);
+  const tags = ["--decorate-refs=refs/tags/*", "--simplify-by-decoration", "--format=%D"];
+  const said = await git(directory, ["log", "--reverse", ...tags], signal);
+  return [...said.matchAll(/tag: ([^,\n]+)/g)].map((match) => match[1] ?? "");
 }
 
 async function git(directory: string, args: readonly string[], signal: AbortSignal): Promise<string> {
