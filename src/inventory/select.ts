@@ -3,7 +3,7 @@
  * the result is in inventory order. Pure: files and host states come from `lookups`.
  */
 import { FleetError } from "../errors.ts";
-import type { Host, Inventory } from "./model.ts";
+import { type Host, type Inventory, ROLES } from "./model.ts";
 import { expandName } from "./ranges.ts";
 import { type Key, type Match, parsePattern, type Term } from "./select-parse.ts";
 import { suggestion } from "./similar.ts";
@@ -128,8 +128,10 @@ class Selector {
 
   #plain(name: string): ReadonlySet<string> | undefined {
     const { groups, sites } = this.#inventory;
-    const known = this.#byName.has(name) || Object.hasOwn(groups, name) || Object.hasOwn(sites, name);
-    if (!known && name !== "peer" && name !== "gateway" && name !== "bootstrap") return undefined;
+    const many =
+      Object.hasOwn(groups, name) || Object.hasOwn(sites, name) || ROLES.some((role) => role === name);
+    // Files of `@file` list thousands of names: those cost nothing.
+    if (!many) return this.#byName.has(name) ? new Set([name]) : undefined;
     return this.#where(
       (host) =>
         host.name === name ||
@@ -151,7 +153,7 @@ class Selector {
     const { groups, sites, clusters } = this.#inventory;
     switch (key) {
       case "role":
-        return ["peer", "gateway", "bootstrap"];
+        return ROLES;
       case "site":
         return Object.keys(sites);
       case "group":
