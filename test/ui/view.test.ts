@@ -232,6 +232,16 @@ describe("what is derived", () => {
     expect(viewOf(journal.run("running")).summary).toBeNull();
   });
 
+  it("accounts for every host exactly once, wherever the run stands", () => {
+    const { events, plan } = canaryFailed();
+    for (let n = 1; n <= events.length; n++) {
+      const view = foldAll(events.slice(0, n));
+      const rows = view === null ? [] : summaryLines(view, START).map(textOf);
+      const counted = rows.flatMap((l) => /^ [a-z ]+? +(\d+) {2}/.exec(l)?.[1] ?? []).map(Number);
+      expect(counted.reduce((a, b) => a + b, 0)).toBe(plan.hosts.length);
+    }
+  });
+
   it("claims nothing about a canary that failed", () => {
     expect(text(summaryLines(viewOf(canaryFailed()), START))).not.toContain("clean");
     expect(text(summaryLines(viewOf(success(100)), START))).toContain(

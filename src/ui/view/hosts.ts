@@ -91,7 +91,8 @@ function settled(view: ViewState, host: HostProgress, kind: RunKind): Line {
   const reason = exclusion(view, host.name);
   if (reason !== null) return line(dim(` ${reason}`));
   if (host.failure) return line(dim(` ${host.failure.message}`));
-  if (classOf(host.state) === "ok" && host.bytes > 0) return line(dim(` ${bytes(host.bytes)} copied`));
+  if (host.bytes > 0 && (host.state === "updated" || host.state === "staged"))
+    return line(dim(` ${bytes(host.bytes)} copied`));
   const waits = classOf(host.state) === "waiting" && host.wave > 0 && kind !== "install";
   return waits ? line(dim(` wave ${host.wave}`)) : [];
 }

@@ -107,6 +107,12 @@ function buckets(view: ViewState): Bucket[] {
       note: "run neither the old nor the new system; left alone",
     },
     { label: "skipped", tone: "dim", hosts: pick((h) => h.state === "skipped"), note: "" },
+    {
+      label: "staged",
+      tone: "dim",
+      hosts: pick((h) => h.state === "staged"),
+      note: "the new system was copied, nothing changed",
+    },
     { label: "not touched", tone: "dim", hosts: pick((h) => h.state === "pending"), note: "" },
   ];
   const filled = all.filter((b) => b.hosts.length > 0);

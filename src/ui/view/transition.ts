@@ -37,6 +37,8 @@ function body(view: ViewState, event: FleetEvent, hosts: boolean): Line | null {
     case "wave.end":
       return waveEnd(view, event);
     case "host.state":
+      // A host that only answered, still at it: worth the journal, not a line.
+      if (event.level === "debug" && event.data.from === event.data.to) return null;
       return hosts || trouble(event) ? hostState(view, event) : null;
     case "host.check":
       return hosts && !event.data.healthy
