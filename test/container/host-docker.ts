@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
-import { createSshDriver } from "../../src/host/ssh-driver.ts";
+import { createSshDriver, type SshDriver } from "../../src/host/ssh-driver.ts";
 import type { Host } from "../../src/inventory/model.ts";
 import { dockerCli } from "../../src/lab/docker/engine.ts";
 import type { ReleaseFault } from "../../src/lab/docker/flake-release.ts";
@@ -27,8 +27,17 @@ const FAULTS: Readonly<Record<Behaviour, ReleaseFault>> = {
 const signal = new AbortController().signal;
 const docker = (...args: readonly string[]) => dockerCli.run(args, { signal });
 
+export interface DockerSubject extends DriverSubject {
+  /** A system with any of the lab's faults. */
+  makeWith(fault: ReleaseFault): Promise<string>;
+  /** Runs a shell line in the container, past SSH; resolves to its output. */
+  exec(line: string): Promise<string>;
+  /** Another controller: connections and knowledge of its own. */
+  another(): SshDriver;
+}
+
 /** `user`: root, or one of the image's users with sudo or doas. The container is gone when the subject is disposed. */
-export async function dockerSubject(suite: Suite, user: "root" | "deploy" | "admin"): Promise<DriverSubject> {
+export async function dockerSubject(suite: Suite, user: "root" | "deploy" | "admin"): Promise<DockerSubject> {
   const stack = new AsyncDisposableStack();
   const dir = await mkdtemp(join(tmpdir(), "mf-host-"));
   stack.defer(() => rm(dir, { recursive: true, force: true }));
@@ -40,15 +49,17 @@ export async function dockerSubject(suite: Suite, user: "root" | "deploy" | "adm
   const closures = createLabClosureSource(flake);
   const host: Host = aHost(name, "peer", { user });
   let made = 0;
-  const make = async (behaviour: Behaviour): Promise<string> => {
-    const release = `${behaviour}-${++made}`;
-    await commitRelease(flake, { name: release, fault: FAULTS[behaviour], hosts: {} }, signal);
+  const makeWith = async (fault: ReleaseFault): Promise<string> => {
+    const release = `t${++made}`;
+    await commitRelease(flake, { name: release, fault, hosts: {} }, signal);
     const revision = await closures.revision(release, { signal });
     const built = await closures.build([host], revision, { signal });
     const toplevel = built.get(name)?.toplevel;
     if (toplevel === undefined) throw new Error(`no system for ${name}`);
     return toplevel;
   };
+
+  const make = (behaviour: Behaviour) => makeWith(FAULTS[behaviour]);
 
   const container = `mf-host-${process.pid}-${suite}-${user}`;
   const image = await ensureImage(suite, { signal });
@@ -102,9 +113,15 @@ export async function dockerSubject(suite: Suite, user: "root" | "deploy" | "adm
     hostKeyPolicy: "accept-new",
     connectTimeoutMs: 2000,
   };
-  const pool = stack.use(new SessionPool({ transport: createSshTransport({ env: { HOME: dir } }) }));
+  const another = () => {
+    const pool = stack.use(new SessionPool({ transport: createSshTransport({ env: { HOME: dir } }) }));
+    return createSshDriver({ pool, closures, targetOf: () => target });
+  };
   return {
-    driver: createSshDriver({ pool, closures, targetOf: () => target }),
+    driver: another(),
+    another,
+    makeWith,
+    exec: (line) => docker("exec", container, "sh", "-c", line),
     host,
     unit: "macula-node.service",
     make,

@@ -77,10 +77,10 @@ go_back() {
 switch_to() { # SYSTEM VERB
   tries=0
   while :; do
-    before=$(wc -c < "$LOG")
+    said_before=$(wc -c < "$LOG")
     "$1/bin/switch-to-configuration" "$2" < /dev/null 9>&-
     rc=$?
-    [ "$rc" -ne 0 ] && tail -c "+$((before + 1))" "$LOG" | grep -q 'Could not acquire lock' && [ "$tries" -lt 15 ] || return "$rc"
+    [ "$rc" -ne 0 ] && tail -c "+$((said_before + 1))" "$LOG" | grep -q 'Could not acquire lock' && [ "$tries" -lt 15 ] || return "$rc"
     tries=$((tries + 1))
     sleep 2
   done

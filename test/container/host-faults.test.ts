@@ -1,0 +1,287 @@
+/** What only real machines show: sshd that dies, controllers that vanish, activations that hang, full disks. */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type ErrorCode, FleetError } from "../../src/errors.ts";
+import type { Activation } from "../../src/host/driver.ts";
+import type { Observation } from "../../src/host/protocol.ts";
+import type { SshDriver } from "../../src/host/ssh-driver.ts";
+import type { CheckConfig } from "../../src/inventory/model.ts";
+import type { ReleaseFault } from "../../src/lab/docker/flake-release.ts";
+import { type DockerSubject, dockerSubject } from "./host-docker.ts";
+
+const signal = new AbortController().signal;
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+let subject: DockerSubject;
+let driver: SshDriver;
+let run = 0;
+beforeAll(async () => {
+  // Third way to root: the other two are in the contract's runs.
+  subject = await dockerSubject("trixie", "admin");
+  driver = subject.another();
+});
+afterAll(async () => subject?.[Symbol.asyncDispose]());
+
+const observe = (a?: Activation) =>
+  driver.observe(subject.host, { signal, ...(a === undefined ? {} : { activation: a }) });
+
+async function begin(fault: ReleaseFault, confirmTimeoutMs = 60_000): Promise<Activation> {
+  const [to, seen] = await Promise.all([subject.makeWith(fault), observe()]);
+  const [rollout, from] = [`f-${++run}`, seen.current];
+  const a: Activation = { rollout, attempt: 1, fence: run, from, to, mode: "test", confirmTimeoutMs };
+  await driver.stage(subject.host, a, { signal });
+  return a;
+}
+const activate = (a: Activation) => driver.activate(subject.host, a, { signal });
+const commit = (a: Activation) => driver.commit(subject.host, a, { signal });
+const revert = (a: Activation) => driver.revert(subject.host, a, "operator", { signal });
+
+async function until(a: Activation, wanted: (seen: Observation) => boolean): Promise<Observation> {
+  let last: unknown;
+  for (const end = Date.now() + 60_000; Date.now() < end; await pause(200)) {
+    try {
+      const seen = await observe(a);
+      last = [seen.current, seen.state, seen.activateActive];
+      if (wanted(seen)) return seen;
+    } catch (error) {
+      if (!(error instanceof FleetError) || !error.transient) throw error;
+    }
+  }
+  throw new Error(`waited in vain; last: ${JSON.stringify(last)}`);
+}
+const phase = (name: string) => (seen: Observation) => seen.state?.phase === name;
+
+const codeOf = (promise: Promise<unknown>): Promise<ErrorCode | string> =>
+  promise.then(
+    () => "no error",
+    (error: unknown) => (error instanceof FleetError ? error.code : String(error)),
+  );
+const switches = async (a: Activation) =>
+  Number(await subject.exec(`grep -c "test ${a.to} " /var/log/lab-switch.log || true`));
+
+describe("a real host", () => {
+  it("outlives its sshd during an activation", async () => {
+    const a = await begin({ killSshd: true });
+    await activate(a);
+    expect(await until(a, phase("activated"))).toMatchObject({ current: a.to, elevation: "doas" });
+    await commit(a);
+    expect(await observe(a)).toMatchObject({ profile: a.to, bootDefault: a.to });
+  });
+
+  it("comes back when sshd stays away", async () => {
+    const a = await begin({ loseSshd: true }, 3000);
+    await activate(a);
+    const seen = await until(a, phase("reverted"));
+    expect(seen).toMatchObject({ current: a.from, state: { reason: "timeout" } });
+  });
+
+  it("lets one of two controllers in, that of the moment", async () => {
+    const a = await begin({ sleep: 2 });
+    const b = { ...a, rollout: "f-rival" };
+    const outcomes = await Promise.all([
+      codeOf(activate(a)),
+      codeOf(subject.another().activate(subject.host, b, { signal })),
+    ]);
+    expect(outcomes.sort()).toEqual(["host-busy", "no error"]);
+    const seen = await until(a, phase("activated"));
+    const won = { ...a, rollout: seen.state?.rollout ?? "" };
+    expect(await switches(a)).toBe(1);
+    await revert(won);
+    await until(won, phase("reverted"));
+  });
+
+  it("does not care how often and by whom the same activation is asked for", async () => {
+    const a = await begin({ sleep: 1 });
+    const others = [driver, subject.another(), subject.another()];
+    await Promise.all(others.map((d) => d.activate(subject.host, a, { signal })));
+    await until(a, phase("activated"));
+    expect(await switches(a)).toBe(1);
+    await revert(a);
+    await until(a, phase("reverted"));
+  });
+
+  it.each([20, 120, 250, 500])("needs nobody after %i ms of being asked", async (ms) => {
+    const a = await begin({}, 3000);
+    const gone = new AbortController();
+    const vanishing = subject.another().activate(subject.host, a, { signal: gone.signal });
+    setTimeout(() => gone.abort(new Error("killed")), ms);
+    await vanishing.catch(() => undefined);
+    await pause(1500);
+    const seen = await observe(a);
+    if (seen.state?.rollout === a.rollout) {
+      expect(await until(a, phase("reverted"))).toMatchObject({ current: a.from, revertArmed: false });
+    } else {
+      expect(seen.current).toBe(a.from);
+      expect(await subject.exec("systemctl list-units --all --no-legend 'macula-fleet-*'")).toBe("");
+    }
+  });
+
+  it("ends a hanging activation when told to go back", async () => {
+    const a = await begin({ sleep: 600 });
+    await activate(a);
+    await pause(1000);
+    expect(await observe(a)).toMatchObject({ activateActive: true, state: { phase: "activating" } });
+    await revert(a);
+    expect(await until(a, phase("reverted"))).toMatchObject({ current: a.from, activateActive: false });
+  });
+
+  it("ends a hanging activation by itself when nobody asks", async () => {
+    const a = await begin({ sleep: 600 }, 2000);
+    await activate(a);
+    await pause(2500);
+    expect(await until(a, phase("reverted"))).toMatchObject({ state: { reason: "timeout", rc: null } });
+  });
+
+  it("is back on the old system after a power cut in the middle of an activation", async () => {
+    const a = await begin({ sleep: 600 });
+    await activate(a);
+    await pause(500);
+    await subject.powerCycle();
+    expect(await observe(a)).toMatchObject({ current: a.from, profile: a.from, activateActive: false });
+    const b = await begin({});
+    await activate(b);
+    await until(b, phase("activated"));
+    await commit(b);
+  });
+
+  it("reboots when a switch is inhibited", async () => {
+    const a = await begin({ inhibited: true }, 20_000);
+    await activate(a);
+    const seen = await until(a, phase("activated"));
+    expect(seen).toMatchObject({ booted: a.to, bootDefault: a.from, state: { mode: "boot" } });
+    await revert(a);
+    expect(await until(a, phase("reverted"))).toMatchObject({
+      booted: a.from,
+      state: { reason: "operator" },
+    });
+    expect(await subject.exec("ls -A /etc/systemd/system.control 2>/dev/null | wc -l")).toBe("0");
+  });
+
+  it("keeps profile and boot default when the boot loader cannot be written", async () => {
+    const a = await begin({ bootloaderFails: true }, 5000);
+    await activate(a);
+    await until(a, phase("activated"));
+    expect(await codeOf(commit(a))).toBe("activation-failed");
+    expect(await observe(a)).toMatchObject({ profile: a.from, bootDefault: a.from, revertArmed: true });
+    expect(await until(a, phase("reverted"))).toMatchObject({ current: a.from });
+  });
+
+  it("finishes a commit nobody waits for", async () => {
+    const a = await begin({});
+    await activate(a);
+    await until(a, phase("activated"));
+    const gone = new AbortController();
+    const vanishing = subject.another().commit(subject.host, a, { signal: gone.signal });
+    setTimeout(() => gone.abort(new Error("killed")), 350);
+    await vanishing.catch(() => undefined);
+    await pause(1500);
+    await commit(a);
+    expect(await observe(a)).toMatchObject({ profile: a.to, bootDefault: a.to, revertArmed: false });
+  });
+
+  it("starts nothing it cannot record", async () => {
+    const a = await begin({});
+    const small =
+      "mount -t tmpfs -o size=4k tmpfs /var/lib/macula-fleet && cp /dev/zero /var/lib/macula-fleet/x";
+    await subject.exec(`${small} 2>/dev/null || true`);
+    const outcome = await codeOf(activate(a));
+    await subject.exec("umount /var/lib/macula-fleet");
+    expect(outcome).toBe("host-disk-full");
+    expect(await observe(a)).toMatchObject({ current: a.from, activateActive: false, revertArmed: false });
+  });
+
+  it("does not guess when its record is broken", async () => {
+    await subject.exec(
+      "cp /var/lib/macula-fleet/state.json /root/ && echo broken > /var/lib/macula-fleet/state.json",
+    );
+    expect(await codeOf(observe())).toBe("host-protocol");
+    await subject.exec("cp /root/state.json /var/lib/macula-fleet/state.json");
+    expect((await observe()).state).not.toBeNull();
+  });
+
+  it("answers the checks", async () => {
+    await subject.exec(`cat > /usr/local/bin/k3s <<'EOF'
+#!/bin/sh
+# Stand-in for k3s: answers as kubectl does for a node under disk pressure.
+printf 'MemoryPressure=False\\nDiskPressure=True\\nReady=True\\n'
+EOF
+chmod +x /usr/local/bin/k3s; systemd-run --quiet --unit=broken false; sleep 0.5`);
+    const checks: CheckConfig[] = [
+      { name: "units", type: "systemd" },
+      { name: "active", type: "systemd", ignore: ["broken.service"], units: ["macula-node.service"] },
+      { name: "inactive", type: "systemd", ignore: ["broken.service"], units: ["nowhere.service"] },
+      { name: "ssh", type: "tcp", port: 22 },
+      { name: "closed", type: "tcp", port: 1, timeout: 2 },
+      { name: "page", type: "http", url: "http://127.0.0.1:8080/healthz", body: "ok" },
+      { name: "body", type: "http", url: "http://127.0.0.1:8080/healthz", body: "not that" },
+      { name: "status", type: "http", url: "http://127.0.0.1:8080/nowhere" },
+      { name: "missing", type: "http", url: "http://127.0.0.1:8080/nowhere", expect: [404] },
+      { name: "refused", type: "http", url: "http://127.0.0.1:1/" },
+      { name: "true", type: "command", command: `printf '%s\\n' 'it is "fine" \\o/'` },
+      { name: "later", type: "command", command: "echo copying; exit 21" },
+      { name: "false", type: "command", command: "exit 3" },
+      { name: "slow", type: "command", command: "sleep 30", timeout: 1 },
+      { name: "node", type: "k3s" },
+      { name: "clock", type: "time" },
+      { name: "room", type: "disk" },
+      { name: "no room", type: "disk", minMiB: 1e9 },
+      { name: "peers", type: "mesh", minPeers: 2, command: "echo 2" },
+      { name: "json", type: "mesh", minPeers: 3, command: `echo '{"peers": ["a:1", "b:2"]}'` },
+      {
+        name: "bootstrap",
+        type: "mesh",
+        count: false,
+        bootstrap: ["127.0.0.1:1", "127.0.0.1:22"],
+        timeout: 2,
+      },
+    ];
+    const results = await driver.check(subject.host, { signal, checks, baselineFailed: [] });
+    await subject.exec("rm /usr/local/bin/k3s; systemctl reset-failed broken.service");
+    expect(Object.fromEntries(results.map((r) => [r.name, r.status]))).toEqual({
+      units: "failed",
+      active: "ok",
+      inactive: "failed",
+      ssh: "ok",
+      closed: "failed",
+      page: "ok",
+      body: "failed",
+      status: "failed",
+      missing: "ok",
+      refused: "failed",
+      true: "ok",
+      later: "retry",
+      false: "failed",
+      slow: "failed",
+      node: "failed",
+      clock: "retry",
+      room: "ok",
+      "no room": "failed",
+      peers: "ok",
+      json: "failed",
+      bootstrap: "ok",
+    });
+    const message = (name: string) => results.find((r) => r.name === name)?.message;
+    expect(message("units")).toBe("failed units: broken.service");
+    expect(message("true")).toBe('it is "fine" \\o/');
+    expect(message("node")).toContain("DiskPressure");
+    expect(message("json")).toBe("2 of at least 3 peers");
+  });
+
+  it("measures the mesh before an activation and holds the new system to it", async () => {
+    const mesh = (n: number): CheckConfig => ({
+      name: "mesh",
+      type: "mesh",
+      minPeers: "80% of baseline",
+      command: `echo ${n}`,
+    });
+    await driver.check(subject.host, { signal, checks: [mesh(10)], baselineFailed: [] });
+    const a = await begin({});
+    await activate(a);
+    await until(a, phase("activated"));
+    const now = async (n: number) =>
+      (await driver.check(subject.host, { signal, activation: a, checks: [mesh(n)], baselineFailed: [] }))[0];
+    expect(await now(8)).toMatchObject({ status: "ok" });
+    expect(await now(7)).toMatchObject({ status: "failed", message: "7 of at least 8 peers" });
+    await revert(a);
+    await until(a, phase("reverted"));
+  });
+});
