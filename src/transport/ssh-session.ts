@@ -182,15 +182,23 @@ class Running {
 }
 
 /**
- * Closing a channel alone leaves a command without a terminal running, so it is also told to stop. OpenSSH
- * passes that on for every user but root.
+ * Closing a channel alone leaves a command without a terminal running, so it is also told to stop. sshd
+ * passes that on to every user but root; as root the command goes on until it ends by itself.
  */
 function hangUp(channel: ClientChannel): void {
-  channel.signal("TERM");
+  // Not `channel.signal`: ssh2 sends none once our side is at end of file, though the protocol allows it.
+  const { _client: client, outgoing } = channel as unknown as ChannelInside;
+  if (outgoing.state === "open" || outgoing.state === "eof") client._protocol.signal(outgoing.id, "TERM");
   channel.close();
   // Unread output would keep the channel, and with it the slot on the server, from closing.
   channel.resume();
   channel.stderr.resume();
+}
+
+/** The part of ssh2's inside that sends signals. */
+interface ChannelInside {
+  readonly _client: { readonly _protocol: { signal(channel: number, name: string): void } };
+  readonly outgoing: { readonly id: number; readonly state: string };
 }
 
 /** Did sshd refuse a channel, nothing having started, because too many are open? */
