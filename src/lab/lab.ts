@@ -87,7 +87,7 @@ export async function startLab(settings: LabSettings, clock: Pick<Clock, "now">)
   const known = [...fleet.hosts.values()].map((h) => knownHostsLine(h.port, h.hostPublicKey));
   writeFileSync(files.knownHosts, `${known.join("\n")}\n`);
   writeFileSync(files.inventory, labInventory(hosts));
-  writeFileSync(files.nixosAnywhere, launcherScript(files.dir));
+  writeFileSync(files.nixosAnywhere, launcherScript(files.dir, files.cache));
   chmodSync(files.nixosAnywhere, 0o755);
   // Last, and at once: whoever sees this file sees a complete lab.
   writeFileSync(`${files.lab}.new`, `${JSON.stringify(running, null, 2)}\n`, { mode: 0o600 });

@@ -16,6 +16,8 @@ export interface LabLayout {
   readonly hosts: string;
   readonly bin: string;
   readonly nixosAnywhere: string;
+  /** Compiled code of the stand-in for nixos-anywhere. */
+  readonly cache: string;
   /** For the controller's own state of this lab, so that it goes with the lab. */
   readonly state: string;
 }
@@ -34,6 +36,7 @@ export function labLayout(dir: string): LabLayout {
     hosts: join(root, "hosts"),
     bin: join(root, "bin"),
     nixosAnywhere: join(root, "bin", "nixos-anywhere"),
+    cache: join(root, "cache"),
     state: join(root, "state"),
   };
 }

@@ -88,7 +88,7 @@ async function untilLogin(o: AnywhereOptions): Promise<void> {
     const problem = await login(o);
     if (problem === null) return;
     say(`ssh: ${o.user}@${o.address}:${o.port}: ${problem}`);
-    await delay(500);
+    await delay(250);
   }
 }
 

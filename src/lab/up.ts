@@ -113,7 +113,7 @@ function removeFiles(dir: string): void {
     f.nixosAnywhere,
   ];
   for (const file of files) rmSync(file, { force: true });
-  for (const made of [f.hosts, f.state]) rmSync(made, { recursive: true, force: true });
+  for (const made of [f.hosts, f.state, f.cache]) rmSync(made, { recursive: true, force: true });
   for (const made of [f.bin, f.dir]) {
     if (existsSync(made) && readdirSync(made).length === 0) rmdirSync(made);
   }
