@@ -28,10 +28,11 @@ export interface LinkRequest {
 export class Link {
   readonly hop: ResolvedHop;
   readonly hostKeyFingerprint: string;
-  /** Settles (never rejects) when the connection is gone, with the reason if there is one. */
-  readonly gone: Promise<Error | undefined>;
+  /** Resolves when the connection is gone. */
+  readonly gone: Promise<void>;
   readonly #client: Client;
   readonly #socket: Duplex;
+  readonly #watchers = new Set<(reason: Error | undefined) => void>();
   #closed = false;
   #lastError: Error | undefined;
 
@@ -45,14 +46,23 @@ export class Link {
     });
     this.gone = new Promise((resolve) => {
       client.once("close", () => {
-        this.#closed = true;
-        resolve(this.#lastError);
+        this.#onGone();
+        resolve();
       });
     });
   }
 
   get closed(): boolean {
     return this.#closed;
+  }
+
+  /**
+   * Calls `watcher` when the connection goes, with the reason if there is one, until disposed. (Thousands of
+   * commands hanging on `gone` would keep their output in memory as long as the connection lasts.)
+   */
+  watch(watcher: (reason: Error | undefined) => void): Disposable {
+    this.#watchers.add(watcher);
+    return { [Symbol.dispose]: () => this.#watchers.delete(watcher) };
   }
 
   /**
@@ -87,7 +97,13 @@ export class Link {
     const gaveUp = new Promise((resolve) => setTimeout(resolve, 2 * GOODBYE_MS).unref());
     await Promise.race([this.gone, gaveUp]);
     clearTimeout(patience);
+    this.#onGone();
+  }
+
+  #onGone(): void {
     this.#closed = true;
+    for (const watcher of this.#watchers) watcher(this.#lastError);
+    this.#watchers.clear();
   }
 }
 

@@ -82,7 +82,7 @@ class Running {
     signal.addEventListener("abort", onAbort, { once: true });
     const timer =
       timeoutMs === undefined ? undefined : setTimeout(() => this.#stop(this.#timeout(timeoutMs)), timeoutMs);
-    void this.#link.gone.then((reason) => this.#stop(this.#lost(reason)));
+    using _watch = this.#link.watch((reason) => this.#stop(this.#lost(reason)));
     this.#start().catch((error: unknown) => this.#stop(error));
     try {
       return await this.#outcome.promise;
