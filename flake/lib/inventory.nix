@@ -15,6 +15,9 @@ let
 
   fail = message: throw "macula inventory: ${message}";
 
+  # Version of the resolved form (`version` in the JSON).
+  formatVersion = 1;
+
   # `inventory` is a file, a directory holding `fleet.json`, or the data itself.
   load =
     inventory:
@@ -39,7 +42,9 @@ let
         else
           fail "`hosts` is missing; is this the resolved inventory, not the YAML?";
     in
-    if !(data ? fleet) then
+    if (data.version or formatVersion) != formatVersion then
+      fail "format ${toString data.version}; this flake reads ${toString formatVersion}. Use the macula-fleet that belongs to this flake, or update the flake."
+    else if !(data ? fleet) then
       fail "`fleet` is missing"
     else
       {

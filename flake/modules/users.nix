@@ -35,6 +35,15 @@ in
   };
 
   config = {
+    assertions = [
+      {
+        assertion = lib.any (u: u.keys != [ ]) (
+          lib.attrValues (lib.filterAttrs (name: u: u.admin || name == "root") cfg)
+        );
+        message = "${config.networking.hostName}: nobody who may administrate it has an SSH key, so nobody could ever change it. Give users.NAME.keys in the inventory, or operatorKeys to mkFleet.";
+      }
+    ];
+
     users.mutableUsers = lib.mkDefault false;
     users.users = lib.mapAttrs (
       name: u:

@@ -126,7 +126,7 @@ let
       below = lib.concatMap list (lib.collect lib.isOption (removeAttrs inside [ "_module" ]));
     in
     # Old names of renamed options are not names to use.
-    if (option.visible or true) == false && option.type.name == "unspecified" then
+    if (option.visible or true) == false then
       [ ]
     else if (option.type.nestedTypes.elemType.name or "") == "deferredModule" then
       [ (lib.nameValuePair name "attrsOf deferredModule") ]

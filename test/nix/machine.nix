@@ -7,6 +7,7 @@
   # Path of one more module, to see how it is taken.
   extra ? null,
   only ? null,
+  operatorKeys ? [ ],
 }:
 let
   lib = import ./lib;
@@ -106,7 +107,7 @@ let
     ];
   hostMachine =
     name:
-    machine fleet.hosts.${name}.arch [ (hostModule fleet [ ] fleet.hosts.${name}) ];
+    machine fleet.hosts.${name}.arch [ (hostModule fleet operatorKeys fleet.hosts.${name}) ];
   image =
     file: system:
     machine system [
@@ -119,17 +120,23 @@ let
         };
       }
     ];
+  attempt =
+    value:
+    let
+      tried = builtins.tryEval (builtins.deepSeq value value);
+    in
+    if tried.success then tried.value else "refused";
   names = if only == null then fleet.order else [ only ];
 in
 {
   hosts = lib.genAttrs names (name: report (hostMachine name));
-  # null: the system came as an image.
+  # null: the system came as an image. "refused": no disk is named.
   disks = lib.genAttrs names (
     name:
     let
       found = builtins.filter (d: d.path == [ "disko" "devices" ]) (hostMachine name).definitions;
     in
-    if found == [ ] then null else plain (builtins.head found).value
+    if found == [ ] then null else attempt (plain (builtins.head found).value)
   );
   vm = lib.genAttrs names (
     name:

@@ -146,7 +146,7 @@ let
         check = isAttrs;
         merge = mergeFreely;
       }
-    else if name == "coercedTo" then
+    else if name == "coercedTo" || name == "either" then
       {
         inherit name;
         check = _: true;

@@ -1,0 +1,67 @@
+/** Machines as our modules make them, seen through the small lib in `lib/`. */
+import { evaluate, FLAKE, HERE } from "./nix.ts";
+
+export interface SecretSlot {
+  readonly ref: string | null;
+  readonly entries: Readonly<Record<string, string>>;
+  readonly path: string;
+  readonly mode: string;
+  readonly owner: string;
+  readonly units: readonly string[];
+  readonly installOnly: boolean;
+}
+
+export interface Machine {
+  /** Option -> value, dots between the parts; packages as `<name>`. */
+  readonly values: Readonly<Record<string, unknown>>;
+  /** Options of nixpkgs or disko that got a value. */
+  readonly used: readonly string[];
+  /** Messages of assertions that do not hold. */
+  readonly failed: readonly string[];
+  readonly secrets: Readonly<Record<string, SecretSlot>>;
+}
+
+export interface MachineOptions {
+  /** Path of one more module. */
+  readonly extra?: string;
+  readonly only?: string;
+  readonly operatorKeys?: readonly string[];
+}
+
+const ask = (inventory: string, attribute: string, o: MachineOptions = {}): unknown =>
+  evaluate([
+    `${HERE}machine.nix`,
+    ...["--argstr", "inventory", inventory],
+    ...["--arg", "flake", FLAKE],
+    ...["--arg", "operatorKeys", `[ ${(o.operatorKeys ?? []).map((key) => JSON.stringify(key)).join(" ")} ]`],
+    ...(o.extra === undefined ? [] : ["--argstr", "extra", o.extra]),
+    ...(o.only === undefined ? [] : ["--argstr", "only", o.only]),
+    ...["-A", attribute],
+  ]);
+
+export const machines = (inventory: string, o?: MachineOptions): Readonly<Record<string, Machine>> =>
+  ask(inventory, "hosts", o) as Record<string, Machine>;
+
+/** One machine; throws when the inventory has no such host. */
+export function machine(inventory: string, name: string, o: MachineOptions = {}): Machine {
+  const found = machines(inventory, { ...o, only: name })[name];
+  if (found === undefined) throw new Error(`no machine ${name}`);
+  return found;
+}
+
+/** `disko.devices` by host; null where the system came as an image. */
+export const disks = (inventory: string, only?: string): Readonly<Record<string, unknown>> =>
+  ask(inventory, "disks", only === undefined ? {} : { only }) as Record<string, unknown>;
+
+export const vms = (inventory: string): Readonly<Record<string, Machine>> =>
+  ask(inventory, "vm") as Record<string, Machine>;
+
+export const images = (inventory: string): { readonly iso: Machine; readonly sdcard: Machine } =>
+  ask(inventory, "images") as { iso: Machine; sdcard: Machine };
+
+/** The YAML (here: JSON, which is YAML) a generated file was made from. */
+export function generated(value: unknown): string {
+  const text = /^<[^>]*>(.*)$/s.exec(String(value))?.[1];
+  if (text === undefined) throw new Error(`not a generated file: ${String(value)}`);
+  return text;
+}
