@@ -17,7 +17,13 @@ export interface Shown {
   readonly planShown?: boolean;
 }
 
-export async function render(app: App, events: AsyncIterable<FleetEvent>, shown: Shown): Promise<void> {
+/** `drain`: given when this process drives the run. */
+export async function render(
+  app: App,
+  events: AsyncIterable<FleetEvent>,
+  shown: Shown,
+  drain?: AbortSignal,
+): Promise<void> {
   const { stdout, stderr } = app.process;
   await RENDERERS[app.format](events, {
     out: stdout,
@@ -28,6 +34,7 @@ export async function render(app: App, events: AsyncIterable<FleetEvent>, shown:
     now: () => app.clock.now(),
     isLab: shown.inventory.lab !== undefined,
     version: VERSION,
+    ...(drain === undefined ? {} : { drain }),
     ...(shown.planShown === undefined ? {} : { planShown: shown.planShown }),
   });
 }
@@ -42,7 +49,7 @@ export async function driveRun(
 ): Promise<ExitCode> {
   const history = await store.events(runId);
   const stream = new Channel<FleetEvent>();
-  const view = render(app, stream, shown);
+  const view = render(app, stream, shown, app.process.signals.drain);
   for (const event of history) stream.push(event);
   let failure: unknown;
   try {

@@ -16,6 +16,8 @@ export interface RendererIo {
   readonly isLab: boolean;
   /** Of the tool, for the first line of ndjson. */
   readonly version?: string;
+  /** Fired by the first ^C: the run only finishes what it has begun. Absent when another process drives it. */
+  readonly drain?: AbortSignal;
   /** The plan was already printed, to be confirmed: do not print it again. */
   readonly planShown?: boolean;
 }

@@ -86,7 +86,14 @@ function frame(shown: Shown, io: RendererIo, spinner: Spinner): Line[] {
   if (view === null) return [];
   if (shown.over) return finalLines(view, io, columns);
   const rows = Math.max(4, (io.rows?.() ?? 24) - 2);
-  return liveLines(view, { columns, rows, now: io.now(), isLab: io.isLab, marker: spinner.fetch() });
+  return liveLines(view, {
+    columns,
+    rows,
+    now: io.now(),
+    isLab: io.isLab,
+    control: io.drain === undefined ? "watches" : io.drain.aborted ? "stopping" : "drives",
+    marker: spinner.fetch(),
+  });
 }
 
 function finalLines(view: ViewState, io: RendererIo, columns: number): Line[] {

@@ -23,6 +23,7 @@ function show(journal: Journal, columns: number, rows: number) {
     now: () => Date.parse(journal.events.at(-1)?.ts ?? "") + 1000,
     isLab: true,
     planShown: true,
+    drain: new AbortController().signal,
   });
   const done = tty(held(), io);
   return {

@@ -171,6 +171,17 @@ describe("the live view", () => {
     expect(viewOf(journal).incidents.size).toBe(0);
   });
 
+  it.each([
+    ["drives", "^C: finish hosts in hand"],
+    ["stopping", "stopping: hosts in hand finish or revert"],
+    ["watches", "^C: stop watching"],
+  ] as const)("says what ^C does when it %s", (control, said) => {
+    const journal = new Journal(buildPlan(3)).wave(1).activate("node-01");
+    const screen = { columns: 80, rows: 24, now: journal.now, isLab: false };
+    expect(text(liveLines(viewOf(journal), { ...screen, control }))).toContain(said);
+    expect(text(liveLines(viewOf(journal), screen))).not.toContain("^C");
+  });
+
   it("asks what the engine asks", () => {
     const journal = new Journal(buildPlan(3)).wave(1);
     journal.add({

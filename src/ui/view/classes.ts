@@ -43,6 +43,9 @@ const UNAVAILABLE: ReadonlySet<HostState> = new Set<HostState>([
   "unknown",
 ]);
 
+/** It may not be what it was: it confirms or reverts by itself. */
+export const isAtRisk = (state: HostState): boolean => UNAVAILABLE.has(state);
+
 export type Tally = Readonly<Record<HostClass, number>> & {
   readonly total: number;
   readonly unavailable: number;
@@ -53,7 +56,7 @@ export function tally(hosts: Iterable<HostProgress>): Tally {
   for (const host of hosts) {
     n[classOf(host.state)] += 1;
     n.total += 1;
-    if (UNAVAILABLE.has(host.state)) n.unavailable += 1;
+    if (isAtRisk(host.state)) n.unavailable += 1;
   }
   return n;
 }

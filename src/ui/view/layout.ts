@@ -8,7 +8,7 @@ import { count } from "./format.ts";
 import { headerLines } from "./header.ts";
 import { columnsFor, hostLine } from "./hosts.ts";
 import { labLine } from "./lab.ts";
-import { accent, cutTo, dim, type Line, line, span, strong } from "./line.ts";
+import { accent, cutTo, dim, type Line, line, strong, warn } from "./line.ts";
 import type { ViewState } from "./model.ts";
 import { nextCommands } from "./next.ts";
 import { perMinute } from "./pace.ts";
@@ -20,9 +20,20 @@ export interface Screen {
   /** ms since the epoch. */
   readonly now: number;
   readonly isLab: boolean;
+  /** What ^C does here; absent where there is no keyboard. */
+  readonly control?: Control;
   /** Marker of what is in hand; default `▸`. */
   readonly marker?: string;
 }
+
+/** `drives`: this process runs it; `stopping`: the first ^C was typed; `watches`: another process runs it. */
+export type Control = "drives" | "stopping" | "watches";
+
+const CONTROL_LINE: Readonly<Record<Control, Line>> = {
+  drives: line(dim(" ^C: finish hosts in hand, start none; twice: leave now")),
+  stopping: line(warn(" stopping: hosts in hand finish or revert; ^C: leave now")),
+  watches: line(dim(" ^C: stop watching; the run goes on")),
+};
 
 /** Never wider than `columns`, never longer than `rows`. */
 export function liveLines(view: ViewState, screen: Screen): Line[] {
@@ -32,7 +43,7 @@ export function liveLines(view: ViewState, screen: Screen): Line[] {
     ...headerLines(view, now, columns),
     ...roleBars(view, columns),
   ];
-  const foot = footer(view);
+  const foot = footer(view, screen.control);
   const body = bodyLines(view, screen, Math.max(1, rows - top.length - foot.length));
   return [...top, ...body, ...foot].map((l) => cutTo(l, columns)).slice(0, Math.max(1, rows));
 }
@@ -85,7 +96,7 @@ function rate(view: ViewState, now: number): Line {
 }
 
 /** What is asked or possible; while it works, what ^C does. */
-function footer(view: ViewState): Line[] {
+function footer(view: ViewState, control: Control | undefined): Line[] {
   const clean = canaryStatistics(view);
   const stats = clean === null ? [] : [line(dim(` ${clean}`))];
   if (view.question) {
@@ -98,6 +109,5 @@ function footer(view: ViewState): Line[] {
     const next = nextCommands(view).map((c) => c.replace(/^macula-fleet /, ""));
     return [...stats, line(" next: ", accent(next.join(" | ")))];
   }
-  if (view.run.endedAt !== null) return stats;
-  return [...stats, line(span(" ^C: finish hosts in hand, start none; twice: leave now", "dim"))];
+  return view.run.endedAt !== null || control === undefined ? stats : [...stats, CONTROL_LINE[control]];
 }

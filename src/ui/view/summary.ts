@@ -1,5 +1,5 @@
 /** The end of every run: what changed, what did not and why, the exact next command. Pure. */
-import { classOf, kindOf, type RunKind, stateLabel } from "./classes.ts";
+import { classOf, isAtRisk, kindOf, type RunKind, stateLabel } from "./classes.ts";
 import { canaryStatistics } from "./confidence.ts";
 import { groupFailures } from "./failures.ts";
 import { bytes, duration, names, versions } from "./format.ts";
@@ -47,8 +47,13 @@ function outcome(view: ViewState): Span {
     case "superseded":
       return dim("a newer run took over");
     default:
-      return warn(`left ${run.status.replaceAll("_", " ")}; hosts in hand confirm or revert by themselves`);
+      return warn(`left ${run.status.replaceAll("_", " ")}; ${inFlight(view)}`);
   }
+}
+
+function inFlight(view: ViewState): string {
+  const some = [...view.run.hosts.values()].some((h) => isAtRisk(h.state));
+  return some ? "hosts in hand confirm or revert by themselves" : "no host is in between";
 }
 
 interface Bucket {
@@ -91,8 +96,14 @@ function buckets(view: ViewState): Bucket[] {
     {
       label: "in hand",
       tone: "warn",
-      hosts: pick((h) => classOf(h.state) === "busy"),
+      hosts: pick((h) => isAtRisk(h.state)),
       note: "not confirmed: each confirms or reverts itself",
+    },
+    {
+      label: "begun",
+      tone: "warn",
+      hosts: pick((h) => classOf(h.state) === "busy" && !isAtRisk(h.state)),
+      note: kind === "install" ? "the installation did not end" : "nothing changed on them yet",
     },
     {
       label: "deferred",
