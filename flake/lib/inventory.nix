@@ -179,7 +179,7 @@ let
   bootstrapPeers =
     fleet: host:
     if host.mesh.bootstrapPeers != [ ] then
-      host.mesh.bootstrapPeers
+      map peerUrl host.mesh.bootstrapPeers
     else
       let
         reachable =

@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { describe, onTestFinished } from "vitest";
+import { afterAll, describe } from "vitest";
 
 export const FLAKE = fileURLToPath(new URL("../../flake", import.meta.url));
 export const HERE = fileURLToPath(new URL(".", import.meta.url));
@@ -44,11 +44,12 @@ export function refusal(run: () => unknown): string {
   throw new Error("evaluated, but should have been refused");
 }
 
-/** A file that lives as long as the test. */
+const scratch = mkdtempSync(join(tmpdir(), "macula-nix-"));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+/** A file that lives as long as the test file that imports this. */
 export function temporaryFile(name: string, text: string): string {
-  const directory = mkdtempSync(join(tmpdir(), "macula-nix-"));
-  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
-  const path = join(directory, name);
+  const path = join(mkdtempSync(join(scratch, "f-")), name);
   writeFileSync(path, text);
   return path;
 }
