@@ -75,6 +75,8 @@ export const hostCommands = {
       ...(a === undefined ? {} : { RUN: a.rollout, TO: a.to }),
     }),
   facts: (elevation: Elevation) => scriptCommand("facts", elevation, { ELEVATION: elevation }),
+  fetch: (elevation: Elevation, to: string, cache: { readonly url: string; readonly publicKey: string }) =>
+    scriptCommand("fetch", elevation, { TO: to, CACHE_URL: cache.url, CACHE_KEY: cache.publicKey }),
   missing: (elevation: Elevation, paths: readonly string[]) =>
     scriptCommand("missing", elevation, { PATHS: paths.join("\n") }),
   stage: (elevation: Elevation, a: Activation) =>

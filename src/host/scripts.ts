@@ -35,6 +35,7 @@ const starting = (name: string, ...started: readonly string[]) =>
 export const scripts = {
   probe: op("probe"),
   facts: op("facts"),
+  fetch: op("fetch"),
   missing: op("missing"),
   stage: op("stage"),
   activate: starting("activate", "supervise", "restore", "boot"),

@@ -26,6 +26,8 @@ export interface SshDriverDeps {
   readonly targetOf: (host: Host) => Target;
   /** Deadline of one closure's transfer, ms; default 1 h. */
   readonly copyTimeoutMs?: number;
+  /** The fleet's binary cache (`Inventory.cache`): hosts fetch from it what it has before the rest is copied. */
+  readonly cache?: { readonly url: string; readonly publicKey: string };
 }
 
 export type SshDriver = HostDriver & HostOperations;
@@ -65,7 +67,12 @@ export function createSshDriver(deps: SshDriverDeps): SshDriver {
 
     async stage(host, activation, { signal }) {
       const copied = await copyClosure(
-        { sessions, closures: deps.closures, copyTimeoutMs },
+        {
+          sessions,
+          closures: deps.closures,
+          copyTimeoutMs,
+          ...(deps.cache === undefined ? {} : { cache: deps.cache }),
+        },
         host,
         activation.to,
         signal,

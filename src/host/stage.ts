@@ -15,6 +15,8 @@ export interface StageDeps {
   readonly closures: ClosureSource;
   /** Deadline of one closure's transfer, ms. */
   readonly copyTimeoutMs: number;
+  /** The fleet's binary cache: tried by the host itself before anything is copied from here. */
+  readonly cache?: { readonly url: string; readonly publicKey: string };
 }
 
 /** Copies what `to`'s closure has and the host has not. Bytes are the compressed ones that crossed the wire. */
@@ -25,7 +27,11 @@ export async function copyClosure(
   signal: AbortSignal,
 ): Promise<{ readonly bytes: number; readonly paths: number }> {
   const requisites = await deps.closures.requisites(to, { signal });
-  const lacking = await missingPaths(deps.sessions, host, requisites, signal);
+  let lacking = await missingPaths(deps.sessions, host, requisites, signal);
+  if (deps.cache && lacking.paths.length > 0) {
+    await fetchFromCache(deps, deps.cache, host, to, signal);
+    lacking = await missingPaths(deps.sessions, host, requisites, signal);
+  }
   if (lacking.paths.length === 0) return { bytes: 0, paths: 0 };
   requireRoom(host, lacking.paths, lacking.storeFree);
   const meter = { bytes: 0 };
@@ -36,6 +42,23 @@ export async function copyClosure(
     timeoutMs: deps.copyTimeoutMs,
   });
   return { bytes: meter.bytes, paths: paths.length };
+}
+
+/** A cache that is down or lacks something costs time, nothing else. */
+async function fetchFromCache(
+  deps: StageDeps,
+  cache: NonNullable<StageDeps["cache"]>,
+  host: Host,
+  to: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const call = { signal, timeoutMs: deps.copyTimeoutMs };
+  try {
+    await deps.sessions.run(host, (e) => hostCommands.fetch(e, to, cache), call);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof FleetError) || error.code === "elevation-refused") throw error;
+  }
 }
 
 async function missingPaths(

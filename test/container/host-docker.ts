@@ -1,14 +1,19 @@
 /** One container with real OpenSSH, systemd and Nix as the subject of the host driver's contract. */
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
-import { createSshDriver, type SshDriver } from "../../src/host/ssh-driver.ts";
+import { createSshDriver, type SshDriver, type SshDriverDeps } from "../../src/host/ssh-driver.ts";
 import type { Host } from "../../src/inventory/model.ts";
 import { dockerCli } from "../../src/lab/docker/engine.ts";
 import type { ReleaseFault } from "../../src/lab/docker/flake-release.ts";
 import { ensureImage, type Suite } from "../../src/lab/docker/image.ts";
-import { commitRelease, createLabClosureSource, createLabFlake } from "../../src/lab/docker/lab-flake.ts";
+import {
+  commitRelease,
+  createLabClosureSource,
+  createLabFlake,
+  LAB_NIX_CONFIG,
+} from "../../src/lab/docker/lab-flake.ts";
 import { SessionPool } from "../../src/transport/pool.ts";
 import { createSshTransport } from "../../src/transport/ssh.ts";
 import type { Target } from "../../src/transport/transport.ts";
@@ -33,7 +38,9 @@ export interface DockerSubject extends DriverSubject {
   /** Runs a shell line in the container, past SSH; resolves to its output. */
   exec(line: string): Promise<string>;
   /** Another controller: connections and knowledge of its own. */
-  another(): SshDriver;
+  another(more?: Partial<SshDriverDeps>): SshDriver;
+  /** Puts a signed binary cache of systems into the container, below `/root/cache`; its public key. */
+  cache(toplevels: readonly string[]): Promise<string>;
 }
 
 /** `user`: root, or one of the image's users with sudo or doas. The container is gone when the subject is disposed. */
@@ -113,13 +120,26 @@ export async function dockerSubject(suite: Suite, user: "root" | "deploy" | "adm
     hostKeyPolicy: "accept-new",
     connectTimeoutMs: 2000,
   };
-  const another = () => {
+  const another = (more: Partial<SshDriverDeps> = {}) => {
     const pool = stack.use(new SessionPool({ transport: createSshTransport({ env: { HOME: dir } }) }));
-    return createSshDriver({ pool, closures, targetOf: () => target });
+    return createSshDriver({ pool, closures, targetOf: () => target, ...more });
   };
   return {
     driver: another(),
     another,
+    async cache(toplevels) {
+      const key = join(dir, "cache-key");
+      const nix = (...args: string[]) => execa("nix", args, { env: { NIX_CONFIG: LAB_NIX_CONFIG } });
+      await writeFile(key, (await nix("key", "generate-secret", "--key-name", "test-1")).stdout);
+      const publicKey = (
+        await execa({
+          inputFile: key,
+        })`nix --extra-experimental-features nix-command key convert-secret-to-public`
+      ).stdout;
+      await closures.push(`file://${join(dir, "cache")}?secret-key=${key}`, toplevels, { signal });
+      await docker("cp", join(dir, "cache"), `${container}:/root/cache`);
+      return publicKey;
+    },
     makeWith,
     exec: (line) => docker("exec", container, "sh", "-c", line),
     host,

@@ -59,6 +59,24 @@ const switches = async (a: Activation) =>
   Number(await subject.exec(`grep -c "test ${a.to} " /var/log/lab-switch.log || true`));
 
 describe("a real host", () => {
+  it("fetches from the fleet's cache what that has, and gets the rest from here", async () => {
+    const to = await subject.makeWith({});
+    const otherTo = await subject.makeWith({});
+    const publicKey = await subject.cache([to, otherTo]);
+    const a: Activation = {
+      ...{ rollout: "f-cache", attempt: 1, fence: 1, mode: "test", confirmTimeoutMs: 60_000 },
+      ...{ from: (await observe()).current, to },
+    };
+    const url = "file:///root/cache";
+    const forged = "test-1:I+XIm9V0FxsgBDLoZeGgU7oY6RfEdZjwDNFZHBAe8dM=";
+    const untrusting = subject.another({ cache: { url, publicKey: forged } });
+    const other = { ...a, to: otherTo };
+    expect((await untrusting.stage(subject.host, other, { signal })).paths).toBeGreaterThan(0);
+    const trusting = subject.another({ cache: { url, publicKey } });
+    expect(await trusting.stage(subject.host, a, { signal })).toMatchObject({ bytes: 0, paths: 0 });
+    await trusting.release(subject.host, a, { signal });
+  });
+
   it("outlives its sshd during an activation", async () => {
     const a = await begin({ killSshd: true });
     await activate(a);
