@@ -13,7 +13,11 @@ export default defineConfig({
       project("lab", ["test/lab/**/*.test.ts", "test/e2e/**/*.test.ts"], { testTimeout: 120_000 }),
       project("simulation", ["test/simulation/**/*.test.ts"], { testTimeout: 300_000 }),
       project("nix", ["test/nix/**/*.test.ts"], { testTimeout: 180_000 }),
-      project("container", ["test/container/**/*.test.ts"], { testTimeout: 300_000, hookTimeout: 600_000, fileParallelism: false }),
+      project("container", ["test/container/**/*.test.ts"], {
+        testTimeout: 300_000,
+        hookTimeout: 600_000,
+        fileParallelism: false,
+      }),
     ],
   },
 });

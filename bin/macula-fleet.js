@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
-const MINIMUM = [22, 13];
+const MINIMUM = [22, 16];
 const [major, minor] = process.versions.node.split(".").map(Number);
 const recent = major > MINIMUM[0] || (major === MINIMUM[0] && minor >= MINIMUM[1]);
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
@@ -17,8 +17,12 @@ if (recent) {
   // The lockfile brings one along for exactly this case.
   const bundled = here(`../node_modules/node-linux-${process.arch}/bin/node`);
   if (!existsSync(bundled)) {
-    console.error(`macula-fleet needs Node.js ${MINIMUM.join(".")} or newer; this is ${process.versions.node}.`);
-    console.error("Install a newer one, or run it through npm, which brings Node.js 24 along: npm ci && npx macula-fleet …");
+    console.error(
+      `macula-fleet needs Node.js ${MINIMUM.join(".")} or newer; this is ${process.versions.node}.`,
+    );
+    console.error(
+      "Install a newer one, or run it through npm, which brings Node.js 24 along: npm ci && npx macula-fleet …",
+    );
     process.exit(1);
   }
   const { status, signal } = spawnSync(bundled, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {

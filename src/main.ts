@@ -1,7 +1,8 @@
 /** The entry: argv in, exit code out; the only place that ends the process. */
-import { EXIT } from "./errors.ts";
-import { runCli } from "./cli/program.ts";
+
 import { hostProcess } from "./cli/process.ts";
+import { runCli } from "./cli/program.ts";
+import { EXIT } from "./errors.ts";
 
 export async function main(argv: readonly string[]): Promise<void> {
   const process = hostProcess();

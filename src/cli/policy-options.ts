@@ -183,17 +183,22 @@ function minAvailable(base: Policy, text: string | undefined): Partial<Record<Ro
 
 function soak(base: Policy, text: string | undefined): Policy["soak"] {
   if (text === undefined) return base.soak;
-  return pairs(text).reduce((acc, [name, value]) => {
+  let { canaryMs, waveMs } = base.soak;
+  for (const [name, value] of pairs(text)) {
     const ms = Duration.safeParse(value ?? "");
     if (!ms.success || (name !== "canary" && name !== "wave")) {
       throw new FleetError(
         "usage",
         `--soak: "${name}=${value ?? ""}" is not canary=DURATION or wave=DURATION`,
-        { hint: "for example --soak canary=15m,wave=5m" },
+        {
+          hint: "for example --soak canary=15m,wave=5m",
+        },
       );
     }
-    return name === "canary" ? { ...acc, canaryMs: ms.data } : { ...acc, waveMs: [ms.data] };
-  }, base.soak);
+    if (name === "canary") canaryMs = ms.data;
+    else waveMs = [ms.data];
+  }
+  return { canaryMs, waveMs };
 }
 
 function verify(p: Policy): void {

@@ -13,6 +13,8 @@ export function targetOf(host: Host, inventory: Inventory): Target {
     user: host.user,
     hostKeys: host.identity.hostKeys,
     via: bastionChain(host.bastion, inventory).map((bastion) => hopOf(bastion, ssh.identityFile)),
+    // Two sites may use the same private address: behind a bastion a host is known by its name.
+    ...(host.bastion === null ? {} : { hostKeyAlias: host.name }),
     hostKeyPolicy: ssh.hostKeyPolicy,
     connectTimeoutMs: ssh.connectTimeoutMs,
     ...(ssh.identityFile === undefined ? {} : { identityFile: ssh.identityFile }),

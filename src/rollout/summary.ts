@@ -49,7 +49,10 @@ export function nextSteps(state: RolloutState): string[] {
   const failed = [...state.hosts.values()].filter((h) => ["reverted", "failed", "drifted"].includes(h.state));
   const first = failed[0]?.name;
   const look = first === undefined ? [] : [`macula-fleet rollout status ${id} --host ${first}`];
-  if (id.startsWith("i-")) return state.status === "succeeded" ? ["macula-fleet status"] : [...look, `macula-fleet install --continue ${id}`];
+  if (id.startsWith("i-"))
+    return state.status === "succeeded"
+      ? ["macula-fleet status"]
+      : [...look, `macula-fleet install --continue ${id}`];
   switch (state.status) {
     case "paused":
       if (state.reason === "gate")

@@ -40,6 +40,7 @@ describe("targetOf", () => {
   test("bastions come outermost first, with their own port, key and host key", () => {
     expect(targetOf(hostOf(fleet, "node-2"), fleet)).toEqual({
       name: "node-2",
+      hostKeyAlias: "node-2",
       address: "10.0.0.2",
       port: 22,
       user: "fleet",
