@@ -34,6 +34,11 @@ export async function answer(host: LabHost, request: ExecRequest): Promise<ExecR
 function small(host: LabHost, line: string): ExecResult {
   const stdout = smallCommand(line, host.machine(), Date.now());
   if (stdout !== null) return stdout;
+  const script = /^# macula-fleet\/\d+ \w+$/m.exec(line)?.[0];
+  if (script) {
+    const hint = "another version started this lab: put it down and up again";
+    return { exit: 127, stdout: "", stderr: `lab: does not know this "${script}" (${hint})\n` };
+  }
   const shown = line.length > 120 ? `${line.slice(0, 120)}…` : line;
   return {
     exit: 127,

@@ -54,7 +54,8 @@ export async function startLab(settings: LabSettings, clock: Pick<Clock, "now">)
   for (const dir of [files.dir, files.hosts, files.bin, files.state])
     mkdirSync(dir, { recursive: true, mode: 0o700 });
   const shape = fleetShape(s.hosts, s.sites);
-  if (!existsSync(files.releases)) writeCatalog(files.releases, newCatalog("r2", ["r1", "r2"]));
+  if (existsSync(files.releases)) readCatalog(files.releases);
+  else writeCatalog(files.releases, newCatalog("r2", ["r1", "r2"]));
   const operator = operatorKey(files);
   const seeds = shape.map((host) => seed(files, host, s, clock.now()));
   const fleet = await startFleet(seeds, { authorizedKeys: [operator], clock });

@@ -1,9 +1,8 @@
 /** Starts a lab as a process of its own that outlives this one. */
 import { spawn } from "node:child_process";
-import { closeSync, mkdirSync, openSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import { execPath } from "node:process";
 import { z } from "zod";
-import { FleetError } from "../errors.ts";
 import type { LabSettings } from "./lab.ts";
 import { labLayout } from "./layout.ts";
 import { sibling } from "./nixos-anywhere-launcher.ts";
@@ -13,8 +12,9 @@ const Message = z.discriminatedUnion("ready", [
   z.object({ ready: z.literal(false), message: z.string() }),
 ]);
 
-/** Resolves once the lab answers. Throws `lab-failed`; an abort ends the process that was started. */
+/** Resolves once the lab answers; an abort ends the process that was started. Throws `Error` saying why it ended. */
 export async function spawnDaemon(settings: LabSettings, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
   const files = labLayout(settings.dir);
   mkdirSync(files.dir, { recursive: true, mode: 0o700 });
   const log = openSync(files.log, "a", 0o600);
@@ -25,22 +25,17 @@ export async function spawnDaemon(settings: LabSettings, signal: AbortSignal): P
         stdio: ["ignore", log, log, "ipc"],
         cwd: "/",
       });
-      const fail = (message: string) =>
-        reject(
-          new FleetError("lab-failed", `the lab did not start: ${message}`, { hint: `see ${files.log}` }),
-        );
-      const interrupt = () => {
-        child.kill("SIGTERM");
-        reject(signal.reason);
-      };
+      const interrupt = () => child.kill("SIGKILL");
       signal.addEventListener("abort", interrupt, { once: true });
-      child.once("error", (error) => fail(error.message));
-      child.once("exit", (code) => fail(`its process ended with ${code}`));
+      child.once("error", reject);
+      child.once("exit", (code) =>
+        reject(signal.aborted ? signal.reason : new Error(lastLine(files.log) ?? `exit ${code}`)),
+      );
       child.once("message", (data) => {
         signal.removeEventListener("abort", interrupt);
-        const message = Message.parse(data);
-        if (!message.ready) return fail(message.message);
         child.removeAllListeners("exit");
+        const message = Message.parse(data);
+        if (!message.ready) return reject(new Error(message.message));
         if (child.connected) child.disconnect();
         child.unref();
         resolve();
@@ -50,3 +45,8 @@ export async function spawnDaemon(settings: LabSettings, signal: AbortSignal): P
     closeSync(log);
   }
 }
+
+const lastLine = (file: string): string | undefined =>
+  readFileSync(file, "utf8")
+    .split("\n")
+    .findLast((line) => line.trim() !== "");

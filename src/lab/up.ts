@@ -1,9 +1,8 @@
-/** Starting a lab in a directory, and taking it away again. */
-import { existsSync, readdirSync, rmdirSync, rmSync } from "node:fs";
-import { setTimeout as delay } from "node:timers/promises";
+/** Starting a lab in a directory. */
+import { existsSync, readdirSync } from "node:fs";
 import { FleetError } from "../errors.ts";
 import { systemClock } from "../kernel/clock.ts";
-import { connectLab } from "./control.ts";
+import { removeLabFiles } from "./down.ts";
 import { defaultSites } from "./fleet-shape.ts";
 import { type LabSettings, startLab } from "./lab.ts";
 import { labLayout } from "./layout.ts";
@@ -44,28 +43,47 @@ export async function labUp(options: LabUpOptions): Promise<RunningLab> {
       hint: "choose another --dir",
     });
   }
+  const kept = existsSync(files.hosts) && readdirSync(files.hosts).length > 0;
+  // What a lab left behind that was killed: new hosts must not meet the runs and keys of old ones.
+  if (before && !kept) removeLabFiles(dir);
   const settings: LabSettings = {
     dir: files.dir,
     hosts,
     sites: options.sites ?? defaultSites(hosts),
     blank: options.blank ?? false,
   };
-  if (!options.foreground) {
-    await spawnDaemon(settings, signal);
-    const lab = readRunningLab(dir);
-    if (!lab) throw new FleetError("lab-failed", `the lab in ${dir} ended as soon as it had started`);
-    options.onReady?.(lab);
-    return lab;
+  try {
+    return await (options.foreground ? inForeground(settings, options) : detached(settings, options));
+  } catch (error) {
+    if (!kept) removeLabFiles(dir);
+    throw startFailure(error, dir, signal);
   }
+}
+
+async function detached(settings: LabSettings, { signal, onReady }: LabUpOptions): Promise<RunningLab> {
+  await spawnDaemon(settings, signal);
+  const lab = readRunningLab(settings.dir);
+  if (!lab) throw new Error("it ended as soon as it had started");
+  onReady?.(lab);
+  return lab;
+}
+
+async function inForeground(settings: LabSettings, { signal, onReady }: LabUpOptions): Promise<RunningLab> {
   const lab = await startLab(settings, systemClock);
-  options.onReady?.(lab.running);
+  onReady?.(lab.running);
   const interrupted = new Promise<boolean>((resolve) =>
     signal.addEventListener("abort", () => resolve(false), { once: true }),
   );
   const keep = await Promise.race([lab.stopRequested, interrupted]);
   await lab.stop({ keep });
-  if (!keep) removeFiles(dir);
+  if (!keep) removeLabFiles(settings.dir);
   return lab.running;
+}
+
+function startFailure(error: unknown, dir: string, signal: AbortSignal): unknown {
+  if (signal.aborted || error instanceof FleetError) return error;
+  const why = error instanceof Error ? error.message : String(error);
+  return new FleetError("lab-failed", `the lab in ${dir} did not start: ${why}`, { cause: error });
 }
 
 function checkSize({ hosts, sites }: LabUpOptions): void {
@@ -73,48 +91,5 @@ function checkSize({ hosts, sites }: LabUpOptions): void {
   if (!whole(hosts) || hosts > 1000) throw new FleetError("usage", `a lab has 1 to 1000 hosts, not ${hosts}`);
   if (sites !== undefined && (!whole(sites) || sites > hosts)) {
     throw new FleetError("usage", `${hosts} hosts cannot be spread over ${sites} sites`);
-  }
-}
-
-/** Stops the lab in `dir` and removes what `labUp` made there, or with `keep` only stops it. True: there was one. */
-export async function labDown(dir: string, o: { readonly keep?: boolean } = {}): Promise<boolean> {
-  const lab = readRunningLab(dir);
-  if (!lab) return false;
-  const keep = o.keep ?? false;
-  if (alive(lab.pid)) {
-    const control = connectLab(dir);
-    // The token proves that the process is this lab and not another one that got its number.
-    const mine = await control.stop({ keep }).then(
-      () => true,
-      () => false,
-    );
-    for (let i = 0; mine && i < 200 && alive(lab.pid) && lab.pid !== process.pid; i++) await delay(25);
-    if (mine && alive(lab.pid) && lab.pid !== process.pid) {
-      throw new FleetError("lab-failed", `the lab (process ${lab.pid}) does not end`, {
-        hint: `kill ${lab.pid}`,
-      });
-    }
-  }
-  if (!keep) removeFiles(dir);
-  return true;
-}
-
-/** Removes what a lab wrote; files of others, and directories that hold any, stay. */
-function removeFiles(dir: string): void {
-  const f = labLayout(dir);
-  const files = [
-    f.inventory,
-    f.identity,
-    f.identityPub,
-    f.knownHosts,
-    f.lab,
-    f.releases,
-    f.log,
-    f.nixosAnywhere,
-  ];
-  for (const file of files) rmSync(file, { force: true });
-  for (const made of [f.hosts, f.state, f.cache]) rmSync(made, { recursive: true, force: true });
-  for (const made of [f.bin, f.dir]) {
-    if (existsSync(made) && readdirSync(made).length === 0) rmdirSync(made);
   }
 }

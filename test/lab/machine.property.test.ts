@@ -141,3 +141,18 @@ it("a power cut before the commit brings the recorded system back", () => {
     }),
   );
 });
+
+it("does not matter how often somebody looks at the clock", () => {
+  fc.assert(
+    fc.property(
+      actions,
+      fc.array(fc.integer({ min: 1, max: 20_000 }), { minLength: 1, maxLength: 8 }),
+      (list, moments) => {
+        const w = list.reduce(act, start);
+        const looks = moments.toSorted((a, b) => a - b);
+        const often = looks.reduce((m, ms) => tick(m, w.now + ms), w.machine);
+        expect(often).toEqual(tick(w.machine, w.now + (looks.at(-1) ?? 0)));
+      },
+    ),
+  );
+});

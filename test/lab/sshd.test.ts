@@ -69,7 +69,10 @@ describe("a lab host over SSH", () => {
     const probe = scriptCommand("probe", "root", {});
     expect((await run(probe)).code).toBe(0);
     const changed = { ...probe, stdin: String(probe.stdin).replace("json_str", "json_sTr") };
-    expect(await run(changed)).toMatchObject({ code: 127, stdout: "" });
+    const stderr = expect.stringMatching(
+      /^lab: does not know this "# macula-fleet\/1 probe" \(another version/,
+    );
+    expect(await run(changed)).toMatchObject({ code: 127, stdout: "", stderr });
   });
 
   it("refuses a stream that is no export", async () => {

@@ -107,6 +107,35 @@ it("can be put down after its process was killed", async () => {
   expect(existsSync(dir)).toBe(false);
 });
 
+it("starts anew after it was killed, without the runs of the old hosts", async () => {
+  const lab = await up();
+  writeFileSync(join(dir, "state", "state.db"), "runs of hosts that are gone");
+  process.kill(lab.pid, "SIGKILL");
+  await waitFor("its end", async () => !alive(lab.pid));
+  await up();
+  expect(existsSync(join(dir, "state", "state.db"))).toBe(false);
+});
+
+it("says why it cannot start, and leaves nothing half made", async () => {
+  writeFileSync(join(base, "file"), "");
+  await expect(up({ dir: join(base, "file", "lab") })).rejects.toMatchObject({ code: "lab-failed" });
+  mkdirSync(join(dir, "releases.json"), { recursive: true });
+  await expect(up()).rejects.toMatchObject({
+    code: "lab-failed",
+    message: expect.stringContaining("releases"),
+  });
+  expect(existsSync(join(dir, "id_ed25519"))).toBe(false);
+  rmSync(join(dir, "releases.json"), { recursive: true, force: true });
+});
+
+it("starts nothing when it is interrupted", async () => {
+  const stop = new AbortController();
+  const starting = up({ signal: stop.signal });
+  stop.abort(new Error("^C"));
+  await expect(starting).rejects.toThrow("^C");
+  expect(existsSync(dir)).toBe(false);
+});
+
 it("does not take another process with its number for the lab", async () => {
   mkdirSync(dir, { recursive: true });
   const lab = await up();

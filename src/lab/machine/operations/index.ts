@@ -4,10 +4,11 @@ import { check } from "./check.ts";
 import { note, reboot } from "./note.ts";
 import { evidence, facts, probe } from "./observe.ts";
 import type { Operation } from "./operation.ts";
-import { gc, generations, missing, stage } from "./store.ts";
+import { fetch, gc, generations, missing, stage } from "./store.ts";
 
 export const OPERATIONS: Readonly<Record<string, Operation>> = {
   probe,
+  fetch,
   missing,
   stage,
   activate,

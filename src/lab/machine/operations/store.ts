@@ -2,7 +2,16 @@
 import { otherRuns } from "../activation.ts";
 import { profilePath, withDisk } from "../model.ts";
 import { collectGarbage, freeBytes, liveRoots } from "../store.ts";
-import { checkFence, needNumber, needRun, needSystem, type Operation, Refused, said } from "./operation.ts";
+import {
+  checkFence,
+  did,
+  needNumber,
+  needRun,
+  needSystem,
+  type Operation,
+  Refused,
+  said,
+} from "./operation.ts";
 
 const KiB = 1024;
 
@@ -13,6 +22,12 @@ export const missing: Operation = (m, p) => {
     missing: asked.filter((path) => !m.disk.store[path]),
     storeFree: Math.floor(freeBytes(m) / KiB),
   });
+};
+
+/** A lab has no binary cache, so the host gets nothing from one; what it lacks is copied. */
+export const fetch: Operation = (m, p) => {
+  needSystem(p, "TO");
+  return did(m, "partly");
 };
 
 export const stage: Operation = (m, p) => {
