@@ -195,7 +195,7 @@ export class Journal {
       .host(name, "staging")
       .host(name, "staged", { bytes: 1024 * 1024 });
     const deadline = new Date(this.#now + 3 * MINUTE).toISOString();
-    return this.host(name, "activating", { deadline, fence: 1 }).host(name, "confirming", { deadline });
+    return this.host(name, "activating", { deadline, fence: 1 }).host(name, "confirming");
   }
 
   update(name: string): this {

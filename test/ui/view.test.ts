@@ -140,8 +140,12 @@ describe("the live view", () => {
     const journal = new Journal(buildPlan(3)).wave(1).activate("node-01").wait(77_000);
     expect(live(journal)).toMatch(/▸ node-01 gent {4}confirming .*reverts itself in 1m41s if not confirmed/);
     expect(live(journal, 60)).toContain("reverts in 1m41s");
-    journal.host("node-01", "unknown", { deadline: new Date(journal.now + 60_000).toISOString() });
-    expect(live(journal)).toContain("contact lost; reverts itself in 59s if not confirmed");
+    expect(live(journal.host("node-01", "unknown"))).toContain(
+      "contact lost; reverts itself in 1m40s if not confirmed",
+    );
+    expect(live(journal.host("node-01", "confirming").host("node-01", "committing"))).not.toContain(
+      "reverts",
+    );
   });
 
   it("shows why a check keeps a host from being confirmed", () => {

@@ -61,21 +61,14 @@ function busy(view: ViewState, host: HostProgress, o: HostLineOptions): Line {
   const work = view.work.get(host.name);
   const spent = dim(` ${pad(duration(o.now - host.since), 6)}`);
   const doing = work?.doing ? span(` ${work.doing}`) : null;
-  return line(spent, promise(host, o), doing);
+  return line(spent, promise(host, work?.revertsAt ?? null, o), doing);
 }
 
-const REVERTS: ReadonlySet<HostState> = new Set<HostState>([
-  "activating",
-  "rebooting",
-  "confirming",
-  "unknown",
-]);
-
 /** What will happen by itself, and when. */
-function promise(host: HostProgress, { now, brief }: HostLineOptions): Span | null {
+function promise(host: HostProgress, revertsAt: string | null, { now, brief }: HostLineOptions): Span | null {
   if (host.retryAt !== null) return warn(` tries again in ${duration(host.retryAt - now)}:`);
-  if (host.deadline === null || !REVERTS.has(host.state)) return null;
-  const left = Date.parse(host.deadline) - now;
+  if (revertsAt === null) return null;
+  const left = Date.parse(revertsAt) - now;
   const lost = host.state === "unknown" ? "contact lost; " : "";
   if (brief) return warn(left > 0 ? ` reverts in ${duration(left)}` : " reverted by now");
   return left > 0

@@ -17,6 +17,8 @@ export interface Incident {
 export interface Work {
   readonly startedAt: number;
   readonly doing: string | null;
+  /** When the host reverts itself, ISO 8601: armed before activation, good until it is confirmed. */
+  readonly revertsAt: string | null;
 }
 
 export interface StepTime {
@@ -123,11 +125,11 @@ function withHostState(
 ): ViewState {
   const name = event.host;
   if (name === undefined || before === undefined) return view;
-  const { to, failure } = event.data;
+  const { to } = event.data;
   const moved = to !== before.state;
   return {
     ...view,
-    work: workAfter(view.work, name, to, failure ? failure.message : null, at),
+    work: workAfter(view.work, name, event.data, at),
     incidents: incidentsAfter(view.incidents, name, event, at),
     steps: moved && before.state !== "pending" ? addStep(view.steps, before, at) : view.steps,
     finished: view.finished + (moved && to === "updated" ? 1 : 0),
@@ -137,15 +139,31 @@ function withHostState(
 function workAfter(
   work: ViewState["work"],
   host: string,
-  to: HostState,
-  doing: string | null,
+  data: EventOf<"host.state">["data"],
   at: number,
 ): ViewState["work"] {
   const next = new Map(work);
-  if (classOf(to) === "busy") next.set(host, { startedAt: work.get(host)?.startedAt ?? at, doing });
-  else next.delete(host);
-  return next;
+  if (classOf(data.to) !== "busy") {
+    next.delete(host);
+    return next;
+  }
+  const before = work.get(host);
+  // A transient failure's deadline is when it is tried again.
+  const armed = data.failure?.transient ? undefined : data.deadline;
+  return next.set(host, {
+    startedAt: before?.startedAt ?? at,
+    doing: data.failure?.message ?? null,
+    revertsAt: REVERTS.has(data.to) ? (armed ?? before?.revertsAt ?? null) : null,
+  });
 }
+
+/** States in which the revert timer on the host is running. */
+const REVERTS: ReadonlySet<HostState> = new Set<HostState>([
+  "activating",
+  "rebooting",
+  "confirming",
+  "unknown",
+]);
 
 function incidentsAfter(
   incidents: ViewState["incidents"],

@@ -34,7 +34,8 @@ export interface HostReport {
   readonly from: string | null;
   readonly to: string | null;
   readonly bytes: number;
-  readonly deadline: string | null;
+  /** When it reverts itself unless confirmed, ISO 8601. */
+  readonly revertsAt: string | null;
   /** Why it was left alone, failed or reverted. */
   readonly reason: string | null;
   readonly failure: { readonly code: string; readonly message: string; readonly hint: string | null } | null;
@@ -95,7 +96,7 @@ function hostReport(
     from: host.previous ?? planned?.from ?? null,
     to: planned?.to ?? null,
     bytes: host.bytes,
-    deadline: host.deadline,
+    revertsAt: view.work.get(name)?.revertsAt ?? null,
     reason: failure?.message ?? plan.excluded.find((e) => e.host === name)?.reason ?? null,
     failure: failure && { code: failure.code, message: failure.message, hint: failure.hint ?? null },
   };
