@@ -10,6 +10,7 @@ import { replay } from "../rollout/state.ts";
 import { exitOf } from "../rollout/summary.ts";
 import type { Store } from "../store/store.ts";
 import { RENDERERS } from "../ui/index.ts";
+import { controllerOf } from "./controllers.ts";
 import { VERSION } from "./version.ts";
 
 export interface Shown {
@@ -84,7 +85,7 @@ export async function* tail(
       yield event;
     }
     const record = await store.run(runId);
-    const driven = await store.holder(`run:${runId}`, app.clock.now());
+    const driven = await controllerOf(app, store, runId);
     if (events.length === 0 && (record === null || TERMINAL_STATES.has(record.state) || !driven)) return;
     await app.clock.sleep(TAIL_MS, app.signal).catch(() => undefined);
   }

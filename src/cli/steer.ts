@@ -6,6 +6,7 @@ import { applyCommand } from "../rollout/commands.ts";
 import { replay } from "../rollout/state.ts";
 import type { PendingCommand } from "../store/store.ts";
 import { type CommandSpec, defineCommand, type OptionSpec } from "./command.ts";
+import { controllerOf } from "./controllers.ts";
 import { driveRun, findRun } from "./follow.ts";
 
 interface Steering {
@@ -49,7 +50,7 @@ async function steer(
   };
   const state = replay(await store.events(run.id));
   if (!state) throw new FleetError("rollout-not-found", `${run.id} has no journal`);
-  const driven = await store.holder(`run:${run.id}`, app.clock.now());
+  const driven = await controllerOf(app, store, run.id);
   const crashed =
     !driven &&
     word === "resume" &&

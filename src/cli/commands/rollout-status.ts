@@ -10,6 +10,7 @@ import { report } from "../../ui/view/report.ts";
 import { summaryLines } from "../../ui/view/summary.ts";
 import { transitionLine } from "../../ui/view/transition.ts";
 import { defineCommand } from "../command.ts";
+import { controllerOf } from "../controllers.ts";
 import { findRun, render, tail } from "../follow.ts";
 
 export const command = defineCommand({
@@ -37,7 +38,7 @@ export const command = defineCommand({
     const state = replay(events);
     if (!state) throw new FleetError("rollout-not-found", `${run.id} has no journal`);
     const exit = exitOf(state, false) as ExitCode;
-    const driven = (await store.holder(`run:${run.id}`, app.clock.now())) !== null;
+    const driven = (await controllerOf(app, store, run.id)) !== null;
 
     if (options.watch) {
       await render(app, tail(app, run.id, store), { inventory });

@@ -5,6 +5,7 @@ import { TERMINAL_STATES } from "../../rollout/events.ts";
 import { newRunId, planTo, startRun } from "../../rollout/launch.ts";
 import { replay } from "../../rollout/state.ts";
 import { defineCommand } from "../command.ts";
+import { controllerOf } from "../controllers.ts";
 import { driveRun, findRun } from "../follow.ts";
 import { showPlan } from "../planning.ts";
 
@@ -29,7 +30,7 @@ export const command = defineCommand({
       return EXIT.ok;
     }
     if (!TERMINAL_STATES.has(state.status)) {
-      const driven = await store.holder(`run:${run.id}`, app.clock.now());
+      const driven = await controllerOf(app, store, run.id);
       if (driven) {
         throw new FleetError("locked", `${run.id} is still driven by ${driven.owner}`, {
           hint: `macula-fleet rollout abort ${run.id}, then undo it`,
