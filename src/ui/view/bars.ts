@@ -1,7 +1,7 @@
 /** Progress per role, per site and per wave. Pure. */
 import type { Role } from "../../inventory/model.ts";
 import type { PlannedHost } from "../../plan/model.ts";
-import { classOf, type Tally, tally } from "./classes.ts";
+import { type Tally, tally } from "./classes.ts";
 import { bar, count } from "./format.ts";
 import { bad, dim, flow, type Line, line, span } from "./line.ts";
 import type { ViewState } from "./model.ts";
@@ -97,13 +97,4 @@ export function progress(t: Tally, cells: number): Line {
 
 function tallyOf(view: ViewState, select: (host: PlannedHost) => boolean): Tally {
   return tally(view.run.plan.hosts.filter(select).flatMap((h) => view.run.hosts.get(h.name) ?? []));
-}
-
-/** Hosts of the wave that are neither done nor given up. */
-export function waveLeft(view: ViewState): number {
-  const wave = view.run.plan.waves[view.run.wave - 1];
-  return (wave?.hosts ?? []).filter((name) => {
-    const state = view.run.hosts.get(name)?.state;
-    return state !== undefined && (classOf(state) === "busy" || classOf(state) === "waiting");
-  }).length;
 }

@@ -1,7 +1,8 @@
 /** Many failures told as few: equal up to what differs from host to host. Pure. */
 import { count, names } from "./format.ts";
+import type { Incident } from "./incidents.ts";
 import { bad, dim, type Line, line, span, strong } from "./line.ts";
-import type { Incident, ViewState } from "./model.ts";
+import type { ViewState } from "./model.ts";
 
 export interface FailureGroup {
   readonly code: string;

@@ -1,7 +1,7 @@
 /** The lab always says that it is one. Pure. */
 import { type Line, line, warn } from "./line.ts";
 
-export const LAB_NOTICE = "LAB: simulated or throw-away hosts, nothing real changes";
+const LAB_NOTICE = "LAB: simulated or throw-away hosts, nothing real changes";
 
 export function labLine(): Line {
   return line(warn(LAB_NOTICE));

@@ -1,25 +1,8 @@
 /** What a view knows of a run: its derived state plus what only people care about. A fold over events. Pure. */
 import type { EventOf, FleetEvent, HostState } from "../../rollout/events.ts";
 import { evolve, type HostProgress, type RolloutState } from "../../rollout/state.ts";
-import { classOf } from "./classes.ts";
-
-/** Why a host is not well, kept until it is. */
-export interface Incident {
-  readonly host: string;
-  readonly code: string;
-  readonly message: string;
-  readonly hint: string | null;
-  /** ms since the epoch. */
-  readonly at: number;
-}
-
-/** A host in hand: since when, and the last it said. */
-export interface Work {
-  readonly startedAt: number;
-  readonly doing: string | null;
-  /** When the host reverts itself, ISO 8601: armed before activation, good until it is confirmed. */
-  readonly revertsAt: string | null;
-}
+import { type Incident, incidentsAfter } from "./incidents.ts";
+import { checkText, type Work, workAfter } from "./work.ts";
 
 export interface StepTime {
   readonly n: number;
@@ -129,62 +112,11 @@ function withHostState(
   const moved = to !== before.state;
   return {
     ...view,
-    work: workAfter(view.work, name, event.data, at),
+    work: workAfter(view.work, name, event.data),
     incidents: incidentsAfter(view.incidents, name, event, at),
     steps: moved && before.state !== "pending" ? addStep(view.steps, before, at) : view.steps,
     finished: view.finished + (moved && to === "updated" ? 1 : 0),
   };
-}
-
-function workAfter(
-  work: ViewState["work"],
-  host: string,
-  data: EventOf<"host.state">["data"],
-  at: number,
-): ViewState["work"] {
-  const next = new Map(work);
-  if (classOf(data.to) !== "busy") {
-    next.delete(host);
-    return next;
-  }
-  const before = work.get(host);
-  // A transient failure's deadline is when it is tried again.
-  const armed = data.failure?.transient ? undefined : data.deadline;
-  return next.set(host, {
-    startedAt: before?.startedAt ?? at,
-    doing: data.failure?.message ?? null,
-    revertsAt: REVERTS.has(data.to) ? (armed ?? before?.revertsAt ?? null) : null,
-  });
-}
-
-/** States in which the revert timer on the host is running. */
-const REVERTS: ReadonlySet<HostState> = new Set<HostState>([
-  "activating",
-  "rebooting",
-  "confirming",
-  "unknown",
-]);
-
-function incidentsAfter(
-  incidents: ViewState["incidents"],
-  host: string,
-  event: EventOf<"host.state">,
-  at: number,
-): ViewState["incidents"] {
-  const { to, failure } = event.data;
-  if (failure && (!failure.transient || classOf(to) === "failed")) {
-    const { code, message, hint } = failure;
-    return new Map(incidents).set(host, { host, code, message, hint: hint ?? null, at });
-  }
-  if (classOf(to) === "failed" && !incidents.has(host)) {
-    return new Map(incidents).set(host, { host, code: to, message: event.msg, hint: null, at });
-  }
-  // A new attempt, or success: the old reason no longer describes the host.
-  const over = to === "pending" || classOf(to) === "ok" || to === "skipped";
-  if (!over || !incidents.has(host)) return incidents;
-  const next = new Map(incidents);
-  next.delete(host);
-  return next;
 }
 
 function addStep(steps: ViewState["steps"], before: HostProgress, at: number): ViewState["steps"] {
@@ -197,12 +129,4 @@ function doing(view: ViewState, host: string | undefined, text: string): ViewSta
   const work = host === undefined ? undefined : view.work.get(host);
   if (host === undefined || work === undefined) return view;
   return { ...view, work: new Map(view.work).set(host, { ...work, doing: text }) };
-}
-
-function checkText(data: EventOf<"host.check">["data"]): string {
-  const failing = data.results.filter((r) => r.status !== "ok");
-  const first = failing[0];
-  if (first === undefined) return `health ${data.results.length}/${data.results.length}`;
-  const more = failing.length > 1 ? ` (and ${failing.length - 1} more)` : "";
-  return `${first.name}: ${first.message}${more}`;
 }

@@ -38,7 +38,7 @@ function title(plan: Plan): Line {
 }
 
 /** `canary 10 % of 7 -> 1`. */
-export function resolutionText(r: Resolution): string {
+function resolutionText(r: Resolution): string {
   return `${r.name} ${r.asked} of ${r.base} -> ${r.value}`;
 }
 

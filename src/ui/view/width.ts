@@ -56,12 +56,6 @@ export function head(text: string, columns: number): string {
   return text.slice(0, end);
 }
 
-/** Shortened with an ellipsis when it does not fit. */
-export function truncate(text: string, columns: number): string {
-  if (width(text) <= columns) return text;
-  return columns < 1 ? "" : `${head(text, columns - 1)}…`;
-}
-
 /** Padded with spaces on the right (or left) to `columns` cells. */
 export function pad(text: string, columns: number, side: "left" | "right" = "right"): string {
   const fill = " ".repeat(Math.max(0, columns - width(text)));

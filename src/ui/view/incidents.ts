@@ -1,0 +1,35 @@
+/** Why hosts are not well. Pure. */
+import type { EventOf } from "../../rollout/events.ts";
+import { classOf } from "./classes.ts";
+
+/** Why a host is not well, kept until it is. */
+export interface Incident {
+  readonly host: string;
+  readonly code: string;
+  readonly message: string;
+  readonly hint: string | null;
+  /** ms since the epoch. */
+  readonly at: number;
+}
+
+export function incidentsAfter(
+  incidents: ReadonlyMap<string, Incident>,
+  host: string,
+  event: EventOf<"host.state">,
+  at: number,
+): ReadonlyMap<string, Incident> {
+  const { to, failure } = event.data;
+  if (failure && (!failure.transient || classOf(to) === "failed")) {
+    const { code, message, hint } = failure;
+    return new Map(incidents).set(host, { host, code, message, hint: hint ?? null, at });
+  }
+  if (classOf(to) === "failed" && !incidents.has(host)) {
+    return new Map(incidents).set(host, { host, code: to, message: event.msg, hint: null, at });
+  }
+  // A new attempt, or success: the old reason no longer describes the host.
+  const over = to === "pending" || classOf(to) === "ok" || to === "skipped";
+  if (!over || !incidents.has(host)) return incidents;
+  const next = new Map(incidents);
+  next.delete(host);
+  return next;
+}
