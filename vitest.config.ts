@@ -8,7 +8,10 @@ const project = (name: string, include: string[], extra: object = {}) => ({
 export default defineConfig({
   test: {
     projects: [
-      project("unit", ["src/**/*.test.ts", "test/{inventory,store,host,ui,cli,plan,rollout}/**/*.test.ts"]),
+      project("unit", [
+        "src/**/*.test.ts",
+        "test/{inventory,store,host,ui,cli,plan,rollout,import,convert}/**/*.test.ts",
+      ]),
       project("contract", ["test/contract/**/*.test.ts"]),
       project("lab", ["test/lab/**/*.test.ts", "test/e2e/**/*.test.ts"], { testTimeout: 120_000 }),
       project("simulation", ["test/simulation/**/*.test.ts"], { testTimeout: 300_000 }),

@@ -1,7 +1,7 @@
 import { execa } from "execa";
 import { FleetError } from "../errors.ts";
 import type { Command } from "../kernel/shell.ts";
-import { Capture, DEFAULT_MAX_OUTPUT } from "./output.ts";
+import { Capture, DEFAULT_MAX_OUTPUT, heldBack } from "./output.ts";
 import { feed } from "./stdin.ts";
 import type { Completed, RunOptions, Session, Transport } from "./transport.ts";
 
@@ -70,7 +70,8 @@ class LocalSession implements Session {
 
     const stdout = new Capture(maxOutput, onLine && ((line) => onLine(line, "stdout")));
     const stderr = new Capture(maxOutput, onLine && ((line) => onLine(line, "stderr")));
-    child.stdout.on("data", (chunk: Buffer) => guard(() => stdout.push(chunk)));
+    const raw = options.onStdout && heldBack(child.stdout, options.onStdout, stop);
+    child.stdout.on("data", (chunk: Buffer) => (raw ? raw.push(chunk) : guard(() => stdout.push(chunk))));
     child.stderr.on("data", (chunk: Buffer) => guard(() => stderr.push(chunk)));
     child.stdin.on("error", () => undefined); // EPIPE: a command may end without reading its input
     try {
@@ -81,6 +82,7 @@ class LocalSession implements Session {
       );
       fed.catch(stop);
       const result = await Promise.race([child, stopped.promise]);
+      await raw?.done();
       if (result.exitCode === undefined && result.signal === undefined) {
         throw new FleetError("connection-lost", `${this.#name}: ${command.label} could not be started here`, {
           cause: result,

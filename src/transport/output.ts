@@ -75,3 +75,29 @@ function firstCharacter(bytes: Uint8Array): number {
   while (at < 3 && ((bytes[at] ?? 0) & 0xc0) === 0x80) at++;
   return at;
 }
+
+/**
+ * Hands chunks on one after the other and pauses `source` meanwhile. `done` resolves when the last was taken;
+ * `onFailure` is told when the taker throws.
+ */
+export function heldBack(
+  source: { pause(): unknown; resume(): unknown },
+  take: (chunk: Uint8Array) => Promise<void>,
+  onFailure: (error: unknown) => void,
+): { push(chunk: Uint8Array): void; done(): Promise<void> } {
+  let tail: Promise<void> = Promise.resolve();
+  let waiting = 0;
+  return {
+    push(chunk) {
+      waiting++;
+      source.pause();
+      tail = tail
+        .then(() => take(chunk))
+        .then(() => {
+          if (--waiting === 0) source.resume();
+        });
+      tail.catch(onFailure);
+    },
+    done: () => tail.catch(() => undefined),
+  };
+}

@@ -3,7 +3,7 @@ import type { ClientChannel } from "ssh2";
 import { FleetError } from "../errors.ts";
 import type { Command } from "../kernel/shell.ts";
 import type { Link } from "./link.ts";
-import { Capture, DEFAULT_MAX_OUTPUT } from "./output.ts";
+import { Capture, DEFAULT_MAX_OUTPUT, heldBack } from "./output.ts";
 import { Slots } from "./slots.ts";
 import { feed } from "./stdin.ts";
 import type { Completed, RunOptions, Session } from "./transport.ts";
@@ -119,7 +119,8 @@ class Running {
     const { onLine, maxOutput = DEFAULT_MAX_OUTPUT } = this.#options;
     const stdout = new Capture(maxOutput, onLine && ((line) => onLine(line, "stdout")));
     const stderr = new Capture(maxOutput, onLine && ((line) => onLine(line, "stderr")));
-    channel.on("data", (chunk: Buffer) => this.#guard(() => stdout.push(chunk)));
+    const raw = this.#options.onStdout && heldBack(channel, this.#options.onStdout, (e) => this.#stop(e));
+    channel.on("data", (chunk: Buffer) => (raw ? raw.push(chunk) : this.#guard(() => stdout.push(chunk))));
     channel.stderr.on("data", (chunk: Buffer) => this.#guard(() => stderr.push(chunk)));
     channel.on("error", (error: Error) => this.#stop(this.#lost(error)));
 
@@ -127,7 +128,8 @@ class Running {
     channel.on("exit", (code: number | null, name?: string) => {
       status = name === undefined ? { code } : { code: null, signal: name };
     });
-    void Promise.all([once(channel, "close"), once(channel.stderr, "close")]).then(() => {
+    const closed = Promise.all([once(channel, "close"), once(channel.stderr, "close")]);
+    void closed.then(raw?.done).then(() => {
       if (status === undefined) return this.#stop(this.#lost(undefined));
       const final = status;
       this.#guard(() => this.#settle({ ...final, stdout: stdout.end(), stderr: stderr.end() }));

@@ -41,6 +41,8 @@ export interface RunOptions {
   readonly timeoutMs?: number;
   /** Called per complete line as it arrives. */
   readonly onLine?: (line: string, stream: "stdout" | "stderr") => void;
+  /** Takes stdout as raw bytes instead of capturing it; the host is held back until the promise resolves. */
+  readonly onStdout?: (chunk: Uint8Array) => Promise<void>;
   /** Cap for captured stdout and stderr each, bytes; default 8 MiB; beyond it the middle is cut and marked. */
   readonly maxOutput?: number;
 }

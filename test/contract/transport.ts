@@ -56,6 +56,38 @@ export function transportContract(start: () => Promise<ContractSubject & AsyncDi
     });
   });
 
+  describe("raw stdout", () => {
+    test("arrives byte for byte, one chunk after the other, and is not captured", async () => {
+      const hash = createHash("sha256");
+      let inside = 0;
+      let most = 0;
+      let size = 0;
+      const take = async (chunk: Uint8Array) => {
+        most = Math.max(most, ++inside);
+        await new Promise((resolve) => setImmediate(resolve));
+        hash.update(chunk);
+        size += chunk.length;
+        inside--;
+      };
+      const input = randomBytes(3_000_000);
+      expect(await run("cat; echo done >&2", { onStdout: take }, input)).toEqual({
+        code: 0,
+        stdout: "",
+        stderr: "done\n",
+      });
+      expect({ most, size, sha256: hash.digest("hex") }).toEqual({
+        most: 1,
+        size: input.length,
+        sha256: createHash("sha256").update(input).digest("hex"),
+      });
+    });
+
+    test("a taker that fails ends the command with its error", async () => {
+      const take = () => Promise.reject(new Error("disk full"));
+      await expect(run("echo x; sleep 20", { onStdout: take })).rejects.toThrow("disk full");
+    });
+  });
+
   describe("input", () => {
     test("nothing given means end of file, not waiting", async () => {
       expect(await run("cat")).toMatchObject({ code: 0, stdout: "" });
