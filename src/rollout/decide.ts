@@ -14,7 +14,7 @@ import { outage, stillOut } from "./outage.ts";
 import { advanceWave, soakChecks } from "./progress.ts";
 import { rollBack } from "./roll-back.ts";
 import { activate, prepare } from "./slots.ts";
-import type { HostProgress, RolloutState } from "./state.ts";
+import { type HostProgress, isSilent, type RolloutState } from "./state.ts";
 import { estimateMs } from "./timing.ts";
 import { windowsOpenAt } from "./window-wait.ts";
 
@@ -43,7 +43,8 @@ export function decide(state: RolloutState, context: Context): Verdict {
   const outOfReach = state.status === "paused" && state.reason === "uplink";
 
   for (const host of state.hosts.values()) {
-    if (isAtRisk(host) || ((running || outOfReach) && isPreparing(host)) || needsEvidence(host))
+    const waitedFor = outOfReach && (isPreparing(host) || (host.state === "updated" && isSilent(host)));
+    if (isAtRisk(host) || (running && isPreparing(host)) || waitedFor || needsEvidence(host))
       turn.take(attend(state, host, context));
   }
   if (running || state.status === "baking") turn.take(stop(state));
@@ -190,7 +191,9 @@ function advanceRunning(turn: Turn): Step {
     }
   }
   const deadline = state.plan.policy.progressDeadlineMs + wave.soakMs;
-  if (context.now - state.progressAt > deadline) {
+  // Time without a controller is nobody's lack of progress.
+  const progressAt = Math.max(state.progressAt, context.resumedAt);
+  if (context.now - progressAt > deadline) {
     return {
       events: [runMoved(state, "paused", "no host was updated within the progress deadline", "deadline")],
       effects: [],
@@ -198,7 +201,7 @@ function advanceRunning(turn: Turn): Step {
   }
   const begun = prepare(state, context, wave.hosts);
   const step = begun.events.length > 0 ? begun : activate(state, context, wave.hosts);
-  return { ...step, wakeAt: earlier(step.wakeAt, state.progressAt + deadline + 1) };
+  return { ...step, wakeAt: earlier(step.wakeAt, progressAt + deadline + 1) };
 }
 
 const earlier = (a: number | null | undefined, b: number | null | undefined): number | null =>

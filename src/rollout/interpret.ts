@@ -135,6 +135,15 @@ function observed(
 ): EventBody[] {
   const { fence, now } = context;
   const found = context.rules.reconcile({ state, host, to: target.to, fence, now }, seen);
+  if (found && abandoned(host, seen, found, context)) {
+    const again = moved(
+      state,
+      host,
+      "pending",
+      "reverted itself while no controller was there; it is tried again",
+    );
+    return [{ ...again, attempt: host.attempt + 1 }];
+  }
   if (found) {
     const fenced = found.type === "host.state" && found.data.failure?.code === "host-fenced";
     return fenced && (state.status === "running" || state.status === "baking")
@@ -151,6 +160,14 @@ function observed(
     host.state === "rebooting"
     ? [{ ...moved(state, host, host.state, "answered; still at it"), level: "debug" }]
     : [];
+}
+
+/** It went back only because its controller had died before it could confirm: no fault of the new system. */
+function abandoned(host: HostProgress, seen: Observation, found: EventBody, context: Context): boolean {
+  const stale = host.seenSeq <= context.resumedSeq;
+  return (
+    stale && found.type === "host.state" && found.data.to === "reverted" && seen.state?.reason === "timeout"
+  );
 }
 
 /** Guards answered: the slot is taken only if nothing changed meanwhile. */
