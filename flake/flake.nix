@@ -61,29 +61,29 @@
 
       overlays.default = overlay;
 
+      # As sets with imports, not as paths: older Nix refuses paths here.
       nixosModules = {
-        default = {
-          imports = [
-            disko.nixosModules.disko
-            ./modules
-          ];
-        };
-        base = ./modules/base.nix;
-        k3s = {
-          imports = [
-            ./modules/k3s.nix
-            ./modules/firewall.nix
-            ./modules/macula.nix
-            ./modules/secrets.nix
-          ];
-        };
-        macula = ./modules/macula.nix;
-        networking = {
-          imports = [
-            ./modules/networking.nix
-            ./modules/secrets.nix
-          ];
-        };
+        default.imports = [
+          disko.nixosModules.disko
+          ./modules
+        ];
+        base.imports = [
+          ./modules/base.nix
+          ./modules/minimal.nix
+        ];
+        k3s.imports = [
+          ./modules/firewall.nix
+          ./modules/k3s.nix
+          ./modules/macula.nix
+          ./modules/secrets.nix
+        ];
+        macula.imports = [
+          ./modules/macula.nix
+        ];
+        networking.imports = [
+          ./modules/networking.nix
+          ./modules/secrets.nix
+        ];
       };
 
       inherit (fleet) nixosConfigurations;
