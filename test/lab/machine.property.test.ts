@@ -14,24 +14,33 @@ type Action =
   | { readonly kind: "commit" | "revert" | "check" | "release" | "gc" | "reboot" | "power-cut" }
   | { readonly kind: "wait"; readonly ms: number };
 
+const op = (kind: "commit" | "revert" | "check" | "release" | "gc" | "reboot" | "power-cut") =>
+  fc.constant<Action>({ kind });
+
 const action: fc.Arbitrary<Action> = fc.oneof(
-  fc.record({
-    kind: fc.constant("activate" as const),
-    behaviour: fc.constantFrom(...BEHAVIOURS),
-    mode: fc.constantFrom("test" as const, "boot" as const),
-  }),
-  fc.record({
-    kind: fc.constantFrom(
-      "commit" as const,
-      "revert" as const,
-      "check" as const,
-      "release" as const,
-      "gc" as const,
-      "reboot" as const,
-      "power-cut" as const,
-    ),
-  }),
-  fc.record({ kind: fc.constant("wait" as const), ms: fc.integer({ min: 1, max: 8000 }) }),
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      kind: fc.constant("activate" as const),
+      behaviour: fc.oneof(fc.constant("good" as const), fc.constantFrom(...BEHAVIOURS)),
+      mode: fc.constantFrom("test" as const, "test" as const, "boot" as const),
+    }),
+  },
+  // Moments at which activations, boots and confirmations have just ended, or have not.
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      kind: fc.constant("wait" as const),
+      ms: fc.oneof(fc.constantFrom(100, 350, 2000, 5500), fc.integer({ min: 1, max: 8000 })),
+    }),
+  },
+  { weight: 5, arbitrary: op("commit") },
+  { weight: 2, arbitrary: op("revert") },
+  { weight: 2, arbitrary: op("check") },
+  { weight: 3, arbitrary: op("release") },
+  { weight: 3, arbitrary: op("gc") },
+  { weight: 1, arbitrary: op("reboot") },
+  { weight: 2, arbitrary: op("power-cut") },
 );
 
 interface World {
@@ -68,11 +77,27 @@ function act(w: World, a: Action): World {
   const mine = s
     ? { RUN: s.rollout, ATTEMPT: s.attempt, FENCE: s.fence, FROM: s.from, TO: s.to, CONFIRM_TIMEOUT: 5 }
     : { RUN: "run-0", ATTEMPT: 1, FENCE: 0, FROM: pathOf("r1"), TO: pathOf("r1") };
-  return { ...w, machine: call(m, a.kind, { ...mine, KEEP: 2 }, now).machine };
+  return { ...w, machine: call(m, a.kind, { ...mine, KEEP: 1 }, now).machine };
 }
 
 const start: World = { machine: newHost(), now: T0, runs: 0 };
-const actions = fc.array(action, { maxLength: 25 });
+const actions = fc.array(action, { maxLength: 40 });
+
+it("the sequences tried are interesting ones", () => {
+  const phases = fc
+    .sample(actions, { numRuns: 200, seed: 1 })
+    .flatMap((list) => list.reduce(act, start).machine.disk.state ?? [])
+    .map((s) => `${s.mode} ${s.phase}`);
+  for (const phase of [
+    "test committed",
+    "boot committed",
+    "test reverted",
+    "boot reverted",
+    "test activated",
+  ]) {
+    expect(phases).toContain(phase);
+  }
+});
 
 it("the boot default changes only by a commit, or by going back from one", () => {
   fc.assert(
@@ -93,7 +118,7 @@ it("the boot default changes only by a commit, or by going back from one", () =>
   );
 });
 
-it("profile and boot default never part, and everything they need stays", () => {
+it("profile and boot default never part, and nothing is collected that a host may go to", () => {
   fc.assert(
     fc.property(actions, (list) => {
       for (let i = 0, world = start; i < list.length; i++) {
@@ -101,7 +126,8 @@ it("profile and boot default never part, and everything they need stays", () => 
         if (a) world = act(world, a);
         const { disk, memory } = world.machine;
         expect(profilePath(disk)).toBe(disk.bootDefault);
-        for (const path of [disk.bootDefault, memory?.current ?? disk.bootDefault]) {
+        const back = disk.state?.from ?? disk.bootDefault;
+        for (const path of [disk.bootDefault, memory?.current ?? disk.bootDefault, back]) {
           const description = disk.store[path]?.system;
           expect(description).toBeDefined();
           const whole = description ? closureOf(description).length : 0;
