@@ -23,7 +23,7 @@ main() {
   check_fence "$FENCE"
   if mine; then # asked again: at most finish what was begun
     [ "$S_TO" = "$TO" ] || refuse "$R_MOVED" "attempt $ATTEMPT of $RUN is about $S_TO"
-    if [ "$S_PHASE" = activating ] && [ "$S_MODE" = test ] && [ "$S_BOOT" = "$(boot_id)" ] && [ "$S_RC" = null ] && [ ! -e "$D/launched" ]; then
+    if [ "$S_PHASE" = activating ] && [ "$S_BOOT" = "$(boot_id)" ] && [ "$S_RC" = null ] && [ ! -e "$D/launched" ]; then
       start
       : > "$D/launched"
     fi

@@ -1,7 +1,16 @@
 # What the next boot starts, and how to make a system the next boot only once.
+esp() { # where systemd-boot keeps its files
+  for dir in /boot /efi /boot/efi; do
+    if [ -e "$dir/loader/loader.conf" ]; then
+      printf '%s' "$dir"
+      return
+    fi
+  done
+}
+
 loader() {
   if [ -e /boot/lab-default ]; then echo lab
-  elif [ -e /boot/loader/loader.conf ]; then echo systemd-boot
+  elif [ -n "$(esp)" ]; then echo systemd-boot
   elif [ -e /boot/grub/grub.cfg ]; then echo grub
   elif [ -e /boot/extlinux/extlinux.conf ]; then echo extlinux
   else echo none; fi
@@ -13,10 +22,10 @@ boot_default() {
   case $(loader) in
     lab) cat /boot/lab-default ;;
     systemd-boot)
-      entry=$(sed -n 's/^default[[:space:]]*//p' /boot/loader/loader.conf | head -n 1)
+      entry=$(sed -n 's/^default[[:space:]]*//p' "$(esp)/loader/loader.conf" | head -n 1)
       case $entry in
         '' | *[*?/]*) ;;
-        *) init_of < "/boot/loader/entries/${entry%.conf}.conf" 2>/dev/null ;;
+        *) init_of < "$(esp)/loader/entries/${entry%.conf}.conf" 2>/dev/null ;;
       esac
       ;;
     # NixOS writes the default entry first, for both.
@@ -28,8 +37,8 @@ boot_default() {
 # The place of SYSTEM's entry in grub.cfg as grub-reboot wants it (`2` or `1>0`).
 grub_entry() {
   awk -v want="init=$1/init" '
-    /^[ \t]*submenu / { path = top; top++; sub_i = 0; in_sub = 1; next }
-    /^[ \t]*menuentry / { if (in_sub) { at = path ">" sub_i; sub_i++ } else { at = top; top++ } entry = 1; next }
+    /^[ \t]*submenu / { path = top + 0; top++; sub_i = 0; in_sub = 1; next }
+    /^[ \t]*menuentry / { if (in_sub) { at = path ">" sub_i; sub_i++ } else { at = top + 0; top++ } entry = 1; next }
     index($0, want) && entry { print at; exit }
     /^[ \t]*}/ { if (entry) entry = 0; else in_sub = 0 }
   ' /boot/grub/grub.cfg
@@ -57,7 +66,7 @@ boot_once() {
     lab) printf '%s\n' "$TO" > /boot/lab-oneshot && sync ;;
     systemd-boot)
       side_entry || return 1
-      entry=$(grep -lF "init=$TO/init" /boot/loader/entries/*.conf | head -n 1)
+      entry=$(grep -lF "init=$TO/init" "$(esp)"/loader/entries/*.conf | head -n 1)
       [ -n "$entry" ] && [ "$(boot_default)" = "$FROM" ] && bootctl set-oneshot "${entry##*/}"
       ;;
     grub)
@@ -67,6 +76,15 @@ boot_once() {
       ;;
     *) return 1 ;;
   esac
+}
+
+cancel_boot_once() {
+  case $(loader) in
+    lab) rm -f /boot/lab-oneshot ;;
+    systemd-boot) bootctl set-oneshot '' 2>/dev/null ;;
+    grub) grub-editenv /boot/grub/grubenv unset next_entry 2>/dev/null ;;
+  esac
+  :
 }
 
 # /etc/systemd/system.control is read by every systemd and left alone by NixOS: the one place where a unit survives

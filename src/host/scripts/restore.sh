@@ -20,7 +20,7 @@ reverted() {
 reboot_into_from() { # needs FROM to be what the loader starts
   default=$(boot_default)
   if [ -n "$default" ] && [ "$default" != "$FROM" ] || [ -z "$default" ] && [ -n "$moved" ]; then return 1; fi
-  rm -f /boot/lab-oneshot
+  cancel_boot_once
   install_guard
   say "rebooting into $FROM"
   systemctl --no-block reboot
@@ -57,6 +57,9 @@ main() {
   fi
   save_evidence
   moved='' verb=test
+  # A way back that hangs is no way back: better reboot into FROM.
+  SWITCH_LIMIT='timeout -k 10 1800'
+  command -v timeout > /dev/null || SWITCH_LIMIT=''
   if [ "$(link $PROFILE)" = "$TO" ] && [ "$TO" != "$FROM" ]; then
     moved=1 verb=switch
     nix-env -p $PROFILE --set "$FROM" < /dev/null

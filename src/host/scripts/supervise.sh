@@ -29,7 +29,7 @@ boot_into() { # RC
     say "rebooting into $TO, once"
     systemctl --no-block reboot && exit 0
   fi
-  rm -f /boot/lab-oneshot
+  cancel_boot_once
   remove_guard
   S_RC=$1
   state_write
