@@ -10,8 +10,9 @@ const recent = major > MINIMUM[0] || (major === MINIMUM[0] && minor >= MINIMUM[1
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
 if (recent) {
-  const built = here("../dist/main.js");
-  const { main } = await import(existsSync(built) ? built : here("../src/main.ts"));
+  // In a checkout the sources are run as they are (Node 24 strips types); a package has only what was built.
+  const source = here("../src/main.ts");
+  const { main } = await import(major >= 24 && existsSync(source) ? source : here("../dist/main.js"));
   await main(process.argv.slice(2));
 } else {
   // The lockfile brings one along for exactly this case.

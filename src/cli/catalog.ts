@@ -3,6 +3,8 @@ import type { CatalogEntry } from "./command.ts";
 const START = "Start";
 const CHANGE = "Change the fleet";
 const ROLLOUT = "Steer a rollout";
+const LOOK = "Look";
+const HOSTS = "Single hosts";
 const LAB = "Lab";
 
 /** Every command there is, in the order help shows them. Adding one: one file in `commands/` and one line here. */
@@ -122,6 +124,56 @@ export const CATALOG: readonly CatalogEntry[] = [
     group: ROLLOUT,
     summary: "put back every host a rollout changed",
     load: () => import("./commands/rollout-undo.ts"),
+  },
+
+  {
+    path: "status",
+    group: LOOK,
+    summary: "what every host runs, and how it is",
+    load: () => import("./commands/status.ts"),
+  },
+  {
+    path: "generations",
+    group: LOOK,
+    summary: "systems the hosts have, and could go back to",
+    load: () => import("./commands/generations.ts"),
+  },
+  {
+    path: "drift",
+    group: LOOK,
+    summary: "where hosts are not what the fleet made them",
+    load: () => import("./commands/drift.ts"),
+  },
+
+  {
+    path: "hold",
+    group: HOSTS,
+    summary: "keep rollouts away from hosts",
+    load: () => import("./commands/hold.ts"),
+  },
+  {
+    path: "unhold",
+    group: HOSTS,
+    summary: "let rollouts at them again",
+    load: () => import("./commands/unhold.ts"),
+  },
+  {
+    path: "lock",
+    group: HOSTS,
+    summary: "keep everybody else away from hosts",
+    load: () => import("./commands/lock.ts"),
+  },
+  {
+    path: "unlock",
+    group: HOSTS,
+    summary: "take a lock off",
+    load: () => import("./commands/unlock.ts"),
+  },
+  {
+    path: "gc",
+    group: HOSTS,
+    summary: "delete old generations, never what a rollback needs",
+    load: () => import("./commands/gc.ts"),
   },
 
   {

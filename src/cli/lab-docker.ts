@@ -30,7 +30,7 @@ export function dockerLab(app: App, dir: string): LabBackend {
       for (const line of dockerLabWelcome(lab, dir)) app.note(line);
       app.print(labLayout(dir).inventory);
     },
-    down: () => dockerLabDown(dir, { signal }),
+    down: ({ keep }) => dockerLabDown(dir, { signal, keep }),
     async status() {
       const hosts = await dockerLabStatus(dir, { signal });
       const releases = await releaseNames(join(dir, "flake"), signal);

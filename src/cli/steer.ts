@@ -6,7 +6,7 @@ import { applyCommand } from "../rollout/commands.ts";
 import { replay } from "../rollout/state.ts";
 import type { PendingCommand } from "../store/store.ts";
 import { type CommandSpec, defineCommand, type OptionSpec } from "./command.ts";
-import { controllerOf } from "./controllers.ts";
+import { awaitFree, controllerOf } from "./controllers.ts";
 import { driveRun, findRun } from "./follow.ts";
 
 interface Steering {
@@ -48,13 +48,12 @@ async function steer(
       ? {}
       : { hosts: (await app.hosts(inventory, store)).map((h) => h.name) }),
   };
+  const unfinished = ["planned", "running", "baking", "aborting", "rolling_back"];
+  if (word === "resume" && unfinished.includes(run.state)) await awaitFree(app, store, run.id);
   const state = replay(await store.events(run.id));
   if (!state) throw new FleetError("rollout-not-found", `${run.id} has no journal`);
   const driven = await controllerOf(app, store, run.id);
-  const crashed =
-    !driven &&
-    word === "resume" &&
-    ["planned", "running", "baking", "aborting", "rolling_back"].includes(state.status);
+  const crashed = !driven && word === "resume" && unfinished.includes(state.status);
   const reply = crashed ? null : applyCommand(state, command);
   if (reply?.kind === "refused") {
     throw new FleetError(

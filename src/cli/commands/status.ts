@@ -1,12 +1,21 @@
 import { z } from "zod";
 import type { App } from "../../app.ts";
-import { EXIT } from "../../errors.ts";
 import type { Observation } from "../../host/protocol.ts";
 import type { Host, Inventory } from "../../inventory/model.ts";
 import type { HostRecord } from "../../store/store.ts";
 import { type HostStatus, hostStatus, type KnownHost, statusTable } from "../../ui/fleet-status.ts";
+import { plural } from "../../ui/view/format.ts";
 import { defineCommand } from "../command.ts";
-import { type HostResult, isMachine, isReachedBySsh, noteLab, onEach, printData } from "../hosts.ts";
+import {
+  exitOfHosts,
+  type HostResult,
+  isMachine,
+  isReachedBySsh,
+  noteFailures,
+  noteLab,
+  onEach,
+  printData,
+} from "../hosts.ts";
 
 export const command = defineCommand({
   arguments: [["[hosts...]", "host names or --limit patterns; default: all"]],
@@ -38,8 +47,12 @@ export const command = defineCommand({
       app.print(statusTable(rows, { now, wide: options.wide }));
       const text = sumUp(rows);
       if (text !== "") app.note(text);
+      noteFailures(
+        app,
+        seen.filter((r) => !r.ok && !r.failure.transient),
+      );
     }
-    return rows.some((r) => r.reach === "unreachable") ? EXIT.hostsDeferred : EXIT.ok;
+    return exitOfHosts(seen);
   },
 });
 
@@ -91,5 +104,5 @@ function sumUp(rows: readonly HostStatus[]): string {
     silent > 0 ? `${silent} out of reach (shown as last seen)` : "",
     degraded > 0 ? `${degraded} degraded; why: macula-fleet drift` : "",
   ].filter((p) => p !== "");
-  return parts.length === 0 ? "" : `${rows.length} hosts: ${parts.join(", ")}`;
+  return parts.length === 0 ? "" : `${plural(rows.length, "host")}: ${parts.join(", ")}`;
 }
