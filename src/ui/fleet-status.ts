@@ -22,8 +22,8 @@ export interface HostStatus {
   readonly role: string;
   readonly site: string | null;
   readonly arch: string;
-  /** `unasked`: planned, retired, pulling, or `--offline`. */
-  readonly reach: "ok" | "unreachable" | "unasked";
+  /** `unasked`: planned, retired, pulling, or `--offline`; `error`: it answered, but refused. */
+  readonly reach: "ok" | "unreachable" | "error" | "unasked";
   readonly revision: string | null;
   readonly generation: number | null;
   readonly kernel: string | null;
@@ -46,7 +46,7 @@ export function hostStatus(known: KnownHost, now: number): HostStatus {
     role: host.role,
     site: host.site,
     arch: host.arch,
-    reach: o ? "ok" : failure ? "unreachable" : "unasked",
+    reach: o ? "ok" : failure ? (failure.transient ? "unreachable" : "error") : "unasked",
     revision: revisionOf(host.name, current, record),
     generation: o ? o.generation : (record?.generation ?? null),
     kernel: known.kernel ?? null,
@@ -74,7 +74,7 @@ function notesOf({ host, record, observation: o, failure }: KnownHost, now: numb
   const state = o?.state;
   const notes = [
     host.state === "active" ? null : host.state,
-    failure && (failure.transient ? "out of reach" : failure.message),
+    failure && (failure.transient ? "out of reach" : failure.code),
     o && o.current === "" ? (o.os.variant === "installer" ? "in an installer" : "not NixOS yet") : null,
     ...(o ? findingsOf(host.name, o, record).map((f) => f.short) : []),
     o?.hold ? `held on the host by ${o.hold.by}: ${o.hold.reason}` : null,
@@ -105,7 +105,11 @@ export function statusTable(
     { head: "health", cell: health },
     { head: "seen", cell: (r) => seen(r, o.now) },
     { head: "system", cell: (r) => r.current, wide: true },
-    { head: "booted", cell: (r) => (r.booted === r.current ? "same" : r.booted), wide: true },
+    {
+      head: "booted",
+      cell: (r) => (r.booted !== null && r.booted === r.current ? "same" : r.booted),
+      wide: true,
+    },
     {
       head: "up",
       cell: (r) => (r.uptimeSeconds === null ? null : duration(r.uptimeSeconds * 1000)),
@@ -117,7 +121,7 @@ export function statusTable(
 }
 
 function health(r: HostStatus): string {
-  if (r.reach === "unreachable") return "unreachable";
+  if (r.reach === "unreachable" || r.reach === "error") return r.reach;
   if (r.failedUnits === null) return "unknown";
   return r.failedUnits.length === 0 ? "ok" : "degraded";
 }
