@@ -258,6 +258,19 @@ onContainers("docker lab", () => {
       expect(await dockerLabDown(dirs[1], { signal })).toBe(false);
     });
 
+    it("goes on where it was after it was put down with keep", async () => {
+      const dir = join(root, "kept");
+      await dockerLabUp({ dir, hosts: 1, signal });
+      const report = async () => (await dockerLabStatus(dir, { signal }))[0];
+      const before = await report();
+      await dockerLabDown(dir, { signal, keep: true });
+      expect(await report()).toMatchObject({ power: "off" });
+      await dockerLabUp({ dir, hosts: 1, signal });
+      expect(await report()).toEqual(before);
+      expect(await dockerLabDown(dir, { signal })).toBe(true);
+      expect(existsSync(dir)).toBe(false);
+    });
+
     it("leaves nothing of a lab that did not come up", async () => {
       const dir = join(root, "broken");
       let id = "";

@@ -7,12 +7,13 @@ import { FleetError } from "../../errors.ts";
 import { defaultSites, fleetShape } from "../fleet-shape.ts";
 import { newKeyPair } from "../keys.ts";
 import { labLayout } from "../layout.ts";
+import { READY_SCRIPT } from "./container.ts";
 import { dockerCli, type Engine } from "./engine.ts";
 import { releaseFile } from "./flake-release.ts";
 import { ensureImage, type Suite } from "./image.ts";
 import { dockerInventory, knownHosts } from "./inventory.ts";
 import { commitRelease, createLabClosureSource, createLabFlake, type LabFlakeHost } from "./lab-flake.ts";
-import { createLabNetwork, removeLabObjects } from "./network.ts";
+import { createLabNetwork, labContainers, removeLabObjects } from "./network.ts";
 import { type DockerLab, type DockerLabHost, readDockerLab, writeDockerLab } from "./record.ts";
 import { planHosts, type StartHosts, seedHosts, startContainers } from "./start-hosts.ts";
 
@@ -35,6 +36,12 @@ export interface DockerLabUpOptions {
 export async function dockerLabUp(options: DockerLabUpOptions): Promise<DockerLab> {
   const { signal, engine = dockerCli, onLine = () => {} } = options;
   checkOptions(options);
+  const kept = await startKeptLab(options.dir, engine, signal);
+  if (kept !== null) {
+    onLine(`${kept.hosts.length} hosts of the lab that was put down with --keep serve ssh again`);
+    return kept;
+  }
+  checkDirectory(options.dir);
   const files = labLayout(options.dir);
   const id = randomBytes(4).toString("hex");
   const shape = fleetShape(options.hosts, options.sites ?? defaultSites(options.hosts));
@@ -72,7 +79,8 @@ export async function dockerLabUp(options: DockerLabUpOptions): Promise<DockerLa
     onLine(`${lab.hosts.length} hosts serve ssh`);
     return lab;
   } catch (error) {
-    await dockerLabDown(options.dir, { signal: new AbortController().signal, engine });
+    // What cannot be removed now stays recorded, so that `lab down` can: the first failure is the one to tell.
+    await dockerLabDown(options.dir, { signal: new AbortController().signal, engine }).catch(() => false);
     throw error;
   }
 }
@@ -83,7 +91,7 @@ async function both<A, B>(a: Promise<A>, b: Promise<B>): Promise<readonly [A, B]
   return [await a, await b];
 }
 
-function checkOptions({ dir, hosts, sites, signal }: DockerLabUpOptions): void {
+function checkOptions({ hosts, sites, signal }: DockerLabUpOptions): void {
   signal.throwIfAborted();
   const whole = (n: number) => Number.isInteger(n) && n >= 1;
   if (!whole(hosts) || hosts > 64) {
@@ -94,6 +102,9 @@ function checkOptions({ dir, hosts, sites, signal }: DockerLabUpOptions): void {
   if (sites !== undefined && (!whole(sites) || sites > hosts)) {
     throw new FleetError("usage", `${hosts} hosts cannot be spread over ${sites} sites`);
   }
+}
+
+function checkDirectory(dir: string): void {
   const files = labLayout(dir);
   if (existsSync(files.lab)) {
     throw new FleetError("lab-failed", `there is a lab in ${files.dir} already`, {
@@ -134,14 +145,38 @@ async function buildFirstSystems(
   return new Map([...closures].map(([host, { toplevel }]) => [host, toplevel]));
 }
 
-/** Removes the lab's containers, network and files, also of a lab that came up half. True: there was one. */
+/** Turns on the hosts of a lab that is switched off; null when there is none. */
+async function startKeptLab(dir: string, engine: Engine, signal: AbortSignal): Promise<DockerLab | null> {
+  const lab = readDockerLab(dir);
+  if (lab === null || lab.hosts.length === 0) return null;
+  const running = await labContainers(engine, lab.id, signal, ["--filter", "status=running"]);
+  if (running.length > 0) return null;
+  const containers = lab.hosts.map((host) => host.container);
+  await engine.run(["start", ...containers], { signal });
+  for (const container of containers)
+    await engine.run(["exec", container, "sh", "-c", READY_SCRIPT], { signal });
+  return lab;
+}
+
+/**
+ * Removes the lab's containers, network and files, also of a lab that came up half; with `keep` only switches the
+ * hosts off, and the next `dockerLabUp` in `dir` switches them on again. True: there was one.
+ */
 export async function dockerLabDown(
   dir: string,
-  o: { readonly signal: AbortSignal; readonly engine?: Engine },
+  o: { readonly signal: AbortSignal; readonly engine?: Engine; readonly keep?: boolean },
 ): Promise<boolean> {
   const lab = readDockerLab(dir);
   if (lab === null) return false;
-  await removeLabObjects(o.engine ?? dockerCli, lab.id, o.signal);
+  const engine = o.engine ?? dockerCli;
+  if (o.keep) {
+    const paused = await labContainers(engine, lab.id, o.signal, ["--filter", "status=paused"]);
+    if (paused.length > 0) await engine.run(["unpause", ...paused], { signal: o.signal });
+    const running = await labContainers(engine, lab.id, o.signal, ["--filter", "status=running"]);
+    if (running.length > 0) await engine.run(["kill", ...running], { signal: o.signal });
+    return true;
+  }
+  await removeLabObjects(engine, lab.id, o.signal);
   const f = labLayout(dir);
   for (const file of [f.inventory, f.identity, f.identityPub, f.knownHosts]) rmSync(file, { force: true });
   for (const made of [join(f.dir, "flake"), f.state]) rmSync(made, { recursive: true, force: true });

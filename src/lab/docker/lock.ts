@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { link, readFile, rm, writeFile } from "node:fs/promises";
 import type { Clock } from "../../kernel/clock.ts";
 
@@ -17,7 +18,7 @@ export async function withLock<T>(
 
 async function acquire(path: string): Promise<boolean> {
   // Linking makes the lock appear together with its owner, so nobody ever reads an empty one.
-  const mine = `${path}.${process.pid}`;
+  const mine = `${path}.${randomUUID()}`;
   await writeFile(mine, String(process.pid));
   try {
     await link(mine, path);

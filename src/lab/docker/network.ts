@@ -33,19 +33,28 @@ export async function createLabNetwork(
   return { name, subnet };
 }
 
+/** Ids of the lab's containers, in any state unless filtered. */
+export async function labContainers(
+  engine: Engine,
+  lab: string,
+  signal: AbortSignal,
+  filters: readonly string[] = [],
+): Promise<readonly string[]> {
+  const args = ["ps", "--all", "--quiet", "--filter", `label=${LAB_LABEL}=${lab}`, ...filters];
+  return (await engine.run(args, { signal })).split("\n").filter(Boolean);
+}
+
 /**
  * Removes everything that carries the lab's label, and nothing else. Tries again for a while: the engine may still be
  * making a container whose request was interrupted.
  */
 export async function removeLabObjects(engine: Engine, lab: string, signal: AbortSignal): Promise<void> {
-  const filter = ["--filter", `label=${LAB_LABEL}=${lab}`];
-  const list = async (args: readonly string[]) =>
-    (await engine.run([...args, "--quiet", ...filter], { signal })).split("\n").filter(Boolean);
   const remove = async () => {
-    const containers = await list(["ps", "--all"]);
+    const containers = await labContainers(engine, lab, signal);
     if (containers.length > 0) await engine.run(["rm", "--force", "--volumes", ...containers], { signal });
-    for (const network of await list(["network", "ls"]))
-      await engine.run(["network", "rm", network], { signal });
+    const filter = ["--quiet", "--filter", `label=${LAB_LABEL}=${lab}`];
+    const networks = (await engine.run(["network", "ls", ...filter], { signal })).split("\n").filter(Boolean);
+    for (const network of networks) await engine.run(["network", "rm", network], { signal });
   };
   await pRetry(remove, { retries: 5, minTimeout: 300, factor: 2, signal });
 }
