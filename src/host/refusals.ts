@@ -9,7 +9,10 @@ interface Refusal {
 
 export const REFUSALS: Readonly<Record<number, Refusal>> = {
   40: { code: "host-protocol" },
-  41: { code: "host-fenced", hint: "another controller has taken over this rollout; let it finish" },
+  41: {
+    code: "host-fenced",
+    hint: "another controller is or was in charge; if its state is lost for good, remove /var/lib/macula-fleet/state.json there",
+  },
   42: { code: "host-busy", hint: "it is tried again; `macula-fleet status` shows what is active there" },
   43: { code: "host-held", hint: "macula-fleet unhold HOST, or macula-fleet unlock HOST" },
   44: { code: "plan-stale", hint: "somebody changed this host meanwhile: make a new plan" },

@@ -3,97 +3,37 @@
  * the simulator. Tests share one host and follow one another; each begins where the last one left the host.
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type ErrorCode, FleetError } from "../../src/errors.ts";
-import type { Activation, HostDriver, HostOperations } from "../../src/host/driver.ts";
-import type { Observation } from "../../src/host/protocol.ts";
-import type { CheckConfig, Host } from "../../src/inventory/model.ts";
+import type { Activation } from "../../src/host/driver.ts";
+import type { CheckConfig } from "../../src/inventory/model.ts";
+import {
+  type Behaviour,
+  CONFIRM_MS,
+  type DriverSubject,
+  refused,
+  Steps,
+  units,
+} from "./host-driver-steps.ts";
 
-/** What a system does when it is activated or booted. */
-export type Behaviour =
-  | "good"
-  | "activation-fails" // switch-to-configuration exits 2
-  | "unit-fails" // exits 4, one of its units has failed
-  | "needs-reboot" // exits 100: another init
-  | "no-boot" // exits 100, and does not come up either
-  | "cuts-network";
-
-export interface DriverSubject extends AsyncDisposable {
-  readonly driver: HostDriver & HostOperations;
-  readonly host: Host;
-  /** The unit that fails in a `unit-fails` system. */
-  readonly unit: string;
-  /** Builds a new system for the host, without copying it; a store path. */
-  make(behaviour: Behaviour): Promise<string>;
-  /** Takes the power away, gives it back, and returns when the host answers again. */
-  powerCycle(): Promise<void>;
-  /** From now on nobody reaches the host, until it activates another system. */
-  cutNetwork(): Promise<void>;
-}
+export type { Behaviour, DriverSubject } from "./host-driver-steps.ts";
 
 const signal = new AbortController().signal;
-/** Long enough for a step between two contacts, short enough to wait for. */
-const CONFIRM_MS = 4000;
-const units: CheckConfig = { name: "units", type: "systemd" };
 
 export function hostDriverContract(name: string, start: () => Promise<DriverSubject>): void {
   describe(`host driver: ${name}`, () => {
     let subject: DriverSubject;
-    let run = 0;
-    let fence = 100;
     beforeAll(async () => {
       subject = await start();
     });
     afterAll(async () => subject?.[Symbol.asyncDispose]());
 
-    const observe = (activation?: Activation) =>
-      subject.driver.observe(subject.host, { signal, ...(activation === undefined ? {} : { activation }) });
-
-    /** A new run from what the host runs now to a new system, staged. */
-    const begin = async (behaviour: Behaviour, more: Partial<Activation> = {}): Promise<Activation> => {
-      const [to, seen] = await Promise.all([subject.make(behaviour), observe()]);
-      const activation: Activation = {
-        rollout: `r-${++run}`,
-        attempt: 1,
-        fence: ++fence,
-        from: seen.current,
-        to,
-        mode: "test",
-        confirmTimeoutMs: CONFIRM_MS,
-        ...more,
-      };
-      await subject.driver.stage(subject.host, activation, { signal });
-      return activation;
-    };
-    const activate = (a: Activation) => subject.driver.activate(subject.host, a, { signal });
-    const commit = (a: Activation) => subject.driver.commit(subject.host, a, { signal });
-    const revert = (a: Activation) => subject.driver.revert(subject.host, a, "operator", { signal });
-    const check = (a: Activation, checks: readonly CheckConfig[] = [units]) =>
-      subject.driver.check(subject.host, { signal, activation: a, checks, baselineFailed: [] });
-
-    /** Asks until the host's own record says so; a host that cannot be reached meanwhile is asked again. */
-    const until = async (a: Activation, phase: string): Promise<Observation> => {
-      let last = "never reached";
-      const deadline = Date.now() + 60_000;
-      while (Date.now() < deadline) {
-        try {
-          const seen = await observe(a);
-          last = `${seen.state?.rollout} ${seen.state?.phase} rc=${seen.state?.rc} on ${seen.current}`;
-          if (seen.state?.rollout === a.rollout && seen.state.phase === phase) return seen;
-        } catch (error) {
-          if (!(error instanceof FleetError) || !error.transient) throw error;
-          last = error.message;
-        }
-        await new Promise((resolve) => setTimeout(resolve, 200));
-      }
-      throw new Error(`waited in vain for ${phase} of ${a.rollout}; last: ${last}`);
-    };
-    const refused = async (promise: Promise<unknown>, code: ErrorCode) => {
-      const outcome = await promise.then(
-        () => "no error",
-        (error: unknown) => (error instanceof FleetError ? error.code : String(error)),
-      );
-      expect(outcome).toBe(code);
-    };
+    const steps = new Steps(() => subject);
+    const observe = (a?: Activation) => steps.observe(a);
+    const begin = (behaviour: Behaviour, more?: Partial<Activation>) => steps.begin(behaviour, more);
+    const activate = (a: Activation) => steps.activate(a);
+    const commit = (a: Activation) => steps.commit(a);
+    const revert = (a: Activation) => steps.revert(a);
+    const check = (a: Activation, checks?: readonly CheckConfig[]) => steps.check(a, checks);
+    const until = (a: Activation, phase: string) => steps.until(a, phase);
 
     it("sees a host at rest", async () => {
       const seen = await observe();
@@ -239,8 +179,8 @@ export function hostDriverContract(name: string, start: () => Promise<DriverSubj
         otherRuns: [expect.stringContaining(a.rollout)],
         revertArmed: false,
       });
-      await commit({ ...a, fence: ++fence });
-      expect((await observe(a)).state?.fence).toBe(fence);
+      await commit({ ...a, fence: ++steps.fence });
+      expect((await observe(a)).state?.fence).toBe(steps.fence);
     });
 
     it("goes back on demand, before and after the commit", async () => {
