@@ -30,7 +30,7 @@ done
 
 # Text as a JSON string; control characters other than tab do not survive.
 quote() {
-  printf '%s' "$1" | tr '\n\t' '  ' | tr -d '\000-\037' | sed 's/\\/\\\\/g; s/"/\\"/g; s/^/"/; s/$/"/'
+  printf '"%s"' "$(printf '%s' "$1" | tr '\n\t' '  ' | tr -d '\000-\037' | sed 's/\\/\\\\/g; s/"/\\"/g')"
 }
 
 # Each check sets `status` (ok, failed, retry) and `message`.
