@@ -98,4 +98,20 @@ chmod +x /usr/local/bin/k3s; systemd-run --quiet --unit=broken false; sleep 0.5`
     await steps.revert(a);
     await steps.until(a, "reverted");
   });
+
+  it("finds open ports also where nc is missing", async () => {
+    const checks: CheckConfig[] = [
+      { name: "ssh", type: "tcp", port: 22, timeout: 2 },
+      { name: "closed", type: "tcp", port: 1, timeout: 2 },
+    ];
+    await subject.exec(
+      'for nc in nc nc.openbsd; do mv "$(command -v $nc)" /root/$nc 2>/dev/null || true; done',
+    );
+    const results = await subject.driver.check(subject.host, { signal, checks, baselineFailed: [] });
+    await subject.exec("for nc in nc nc.openbsd; do mv /root/$nc /usr/bin/ 2>/dev/null || true; done");
+    expect(results.map((r) => [r.name, r.status])).toEqual([
+      ["ssh", "ok"],
+      ["closed", "failed"],
+    ]);
+  });
 });

@@ -214,4 +214,33 @@ describe("a real host", () => {
     await subject.exec("cp /root/state.json /var/lib/macula-fleet/state.json");
     expect((await observe()).state).not.toBeNull();
   });
+
+  it("restarts on demand, unless something is under way", async () => {
+    const a = await begin({ sleep: 2 });
+    await activate(a);
+    expect(await codeOf(driver.reboot(subject.host, { signal }))).toBe("host-busy");
+    await until(a, phase("activated"));
+    await revert(a);
+    const before = await until(a, phase("reverted"));
+    await pause(500);
+    await driver.reboot(subject.host, { signal });
+    const after = await until(a, (seen) => seen.bootId !== before.bootId);
+    expect(after).toMatchObject({ current: a.from, booted: a.from });
+  });
+
+  it("describes itself to whoever wants to install it", async () => {
+    const facts = await driver.facts(subject.host, { signal });
+    expect(facts).toMatchObject({
+      hostname: "node-01",
+      os: { id: "nixos" },
+      arch: "x86_64",
+      container: "docker",
+      elevation: "doas",
+      uplink: { device: "eth0", kind: "ethernet" },
+      current: (await observe()).current,
+    });
+    expect(facts.tools).toEqual(expect.arrayContaining(["tar", "cpio", "sudo", "nix-store"]));
+    expect(facts.hostKeys[0]).toMatch(/^ssh-ed25519 \S+$/);
+    expect(facts.memory).toBeGreaterThan(100_000);
+  });
 });

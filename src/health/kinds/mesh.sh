@@ -31,7 +31,7 @@ check_mesh() {
   if [ -n "$(opt BOOTSTRAP)" ]; then
     up=''
     for peer in $(opt BOOTSTRAP); do
-      if nc -z -w "$(opt TIMEOUT)" "${peer%:*}" "${peer##*:}" > /dev/null 2>&1; then
+      if connects "${peer%:*}" "${peer##*:}"; then
         up=$peer
         break
       fi

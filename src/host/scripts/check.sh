@@ -10,6 +10,20 @@ verdict() { # ok|failed|retry MESSAGE
 }
 first_line() { printf '%s\n' "$1" | sed '/^ *$/d' | head -n 1 | cut -c1-200; }
 
+connects() { # HOST PORT
+  # Not every nc knows -z (busybox), and failing for that reason must not look like a closed port.
+  if nc -h 2>&1 | grep -q -e '-[A-Za-z0-9]*z'; then
+    nc -z -w "$(opt TIMEOUT)" "$1" "$2" > /dev/null 2>&1
+  elif command -v curl > /dev/null; then
+    # curl says how long connecting took; what is spoken there does not matter.
+    took=$(curl -s -o /dev/null -w '%{time_connect}' --connect-timeout "$(opt TIMEOUT)" --max-time "$(opt TIMEOUT)" "http://$1:$2/" 2>/dev/null)
+    case $took in '' | 0.000000 | 0) return 1 ;; esac
+  else
+    command -v nc > /dev/null || verdict failed "neither nc nor curl was found"
+    nc -w "$(opt TIMEOUT)" "$1" "$2" < /dev/null > /dev/null 2>&1
+  fi
+}
+
 # Measured while no activation is under way; what "80% of baseline" refers to.
 baseline_file() { printf '%s/baseline/%s' "$STATE_DIR" "$(opt NAME | sed 's/[^A-Za-z0-9_.-]/_/g')"; }
 
