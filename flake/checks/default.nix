@@ -33,7 +33,7 @@ let
 in
 {
   scripts = pkgs.runCommand "macula-scripts" { nativeBuildInputs = [ pkgs.shellcheck-minimal ]; } ''
-    for script in ${toString scripts}; do shellcheck -s sh -S warning "$script"; done
+    for script in ${toString scripts}; do shellcheck -s bash "$script"; done
     touch $out
   '';
 

@@ -22,6 +22,7 @@
       };
       path = [
         pkgs.coreutils
+        pkgs.gnugrep
         pkgs.hostname
       ];
       script = builtins.readFile ./hostname/macula-hostname.sh;

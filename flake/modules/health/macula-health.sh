@@ -52,7 +52,7 @@ check_units() { # IGNORED…: unit names, `*` allowed
       # shellcheck disable=SC2254
       case $unit in $pattern) ignored=1 ;; esac
     done
-    [ $ignored = 1 ] || failed="$failed $unit"
+    [ "$ignored" = 1 ] || failed="$failed $unit"
   done
   if [ -z "$failed" ]; then
     status=ok message='none failed'
@@ -93,7 +93,7 @@ check_disk() { # PATH KIB
 
 check_listen() { # tcp|udp PORT
   case $1 in tcp) option=-t ;; *) option=-u ;; esac
-  if [ -n "$(ss -H -l -n $option "sport = :$2" 2>/dev/null)" ]; then
+  if [ -n "$(ss -H -l -n "$option" "sport = :$2" 2>/dev/null)" ]; then
     status=ok message="$1/$2 listened on"
   else
     status=retry message="nobody listens on $1/$2"
@@ -147,7 +147,16 @@ examine() {
     shift 2
     status=failed message=
     case $kind in
-      system | units | route | dns | time | disk | listen | http | k3s | command) "check_$kind" "$@" ;;
+      system) check_system ;;
+      units) check_units "$@" ;;
+      route) check_route ;;
+      dns) check_dns "$@" ;;
+      time) check_time ;;
+      disk) check_disk "$@" ;;
+      listen) check_listen "$@" ;;
+      http) check_http "$@" ;;
+      k3s) check_k3s "$@" ;;
+      command) check_command "$@" ;;
       *) message="unknown kind of check: $kind" ;;
     esac
     case $status,$verdict in
@@ -168,7 +177,7 @@ examine() {
 deadline=$(($(date +%s) + wait))
 while :; do
   examine
-  [ "$verdict" != ok ] && [ "$(date +%s)" -lt "$deadline" ] || break
+  if [ "$verdict" = ok ] || [ "$(date +%s)" -ge "$deadline" ]; then break; fi
   sleep "${MACULA_HEALTH_PAUSE:-5}"
 done
 

@@ -1,15 +1,11 @@
 # Sets the host name to macula-<mac> of the first physical network card, in the order of their addresses.
 # SYS is /sys except in tests.
 sys=${SYS:-/sys}
-mac=
-for card in "$sys"/class/net/*; do
-  [ -e "$card/device" ] || continue
-  address=$(tr -d ':' <"$card/address")
-  case $address in
-    '' | 000000000000) continue ;;
-  esac
-  if [ -z "$mac" ] || [ "$address" \< "$mac" ]; then mac=$address; fi
-done
+mac=$(
+  for card in "$sys"/class/net/*; do
+    if [ -e "$card/device" ]; then tr -d ':' <"$card/address"; fi
+  done | grep -v '^0*$' | sort | head -n 1
+)
 if [ -z "$mac" ]; then
   # No card yet: the machine id is as unique, only longer-winded.
   mac=$(cut -c1-12 "${MACHINE_ID:-/etc/machine-id}")

@@ -77,9 +77,9 @@ rc=$?
 curl -fsS --max-time 30 -o /dev/null "$url" || back "cannot reach $url any more"
 
 systemctl stop "$unit.timer" || back "cannot disarm the revert timer"
-nix-env -p "$profile" --set "$target" && "$target/bin/switch-to-configuration" boot || {
+if ! nix-env -p "$profile" --set "$target" || ! "$target/bin/switch-to-configuration" boot; then
   echo "running $target, but it could not be made the boot default"
   exit 1
-}
+fi
 rm -f "$state/pull-bad"
 echo "committed $target"

@@ -19,6 +19,7 @@ let
     "gawk"
     "getent"
     "gitMinimal"
+    "gnugrep"
     "gnused"
     "gptfdisk"
     "hostname"
