@@ -228,7 +228,7 @@ export class App implements AsyncDisposable {
     const { stdin, stdout } = this.process;
     if (!stdin.isTTY || !stdout.isTTY || this.format === "json" || this.format === "ndjson") {
       throw new FleetError("needs-confirmation", `not a terminal, so nobody can be asked: ${question}`, {
-        hint: "look at it with: macula-fleet plan; then run it again with --yes",
+        hint: "look first (plan, --check, status), then run it again with --yes",
       });
     }
     const { confirm, isCancel } = await import("@clack/prompts");

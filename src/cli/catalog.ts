@@ -47,10 +47,40 @@ export const CATALOG: readonly CatalogEntry[] = [
   },
 
   {
+    path: "preflight",
+    group: CHANGE,
+    summary: "is every host ready to be installed or rolled out to",
+    load: () => import("./commands/preflight.ts"),
+  },
+  {
     path: "install",
     group: CHANGE,
     summary: "install NixOS on the inventory's machines (wraps nixos-anywhere)",
     load: () => import("./commands/install.ts"),
+  },
+  {
+    path: "build",
+    group: CHANGE,
+    summary: "build the systems of hosts",
+    load: () => import("./commands/build.ts"),
+  },
+  {
+    path: "push",
+    group: CHANGE,
+    summary: "copy systems ahead: to hosts, or to a binary cache",
+    load: () => import("./commands/push.ts"),
+  },
+  {
+    path: "import",
+    group: CHANGE,
+    summary: "read a k3OS node's configuration into an inventory",
+    load: () => import("./commands/import.ts"),
+  },
+  {
+    path: "convert",
+    group: CHANGE,
+    summary: "turn a running k3OS node into a NixOS one, keeping what matters",
+    load: () => import("./commands/convert.ts"),
   },
   {
     path: "plan",
@@ -63,6 +93,12 @@ export const CATALOG: readonly CatalogEntry[] = [
     group: CHANGE,
     summary: "change the fleet in waves; a bad host reverts itself",
     load: () => import("./commands/rollout.ts"),
+  },
+  {
+    path: "reconcile",
+    group: CHANGE,
+    summary: "catch up hosts that were away during a rollout",
+    load: () => import("./commands/reconcile.ts"),
   },
   {
     path: "rollback",
@@ -145,6 +181,24 @@ export const CATALOG: readonly CatalogEntry[] = [
     load: () => import("./commands/drift.ts"),
   },
 
+  {
+    path: "exec",
+    group: HOSTS,
+    summary: "run a command on many hosts",
+    load: () => import("./commands/exec.ts"),
+  },
+  {
+    path: "ssh",
+    group: HOSTS,
+    summary: "log in to one host",
+    load: () => import("./commands/ssh.ts"),
+  },
+  {
+    path: "reboot",
+    group: HOSTS,
+    summary: "restart hosts within the limits, and see them come back",
+    load: () => import("./commands/reboot.ts"),
+  },
   {
     path: "hold",
     group: HOSTS,

@@ -4,7 +4,7 @@ import type { Inventory } from "../inventory/model.ts";
 import type { Plan } from "../plan/model.ts";
 import { planRollout } from "../rollout/launch.ts";
 import type { Sighting } from "../rollout/survey.ts";
-import type { Store } from "../store/store.ts";
+import type { HostRecord, Store } from "../store/store.ts";
 import { createPaint } from "../ui/paint.ts";
 import { labLine } from "../ui/view/lab.ts";
 import { planLines } from "../ui/view/plan.ts";
@@ -18,11 +18,18 @@ export interface Made {
   readonly sightings: ReadonlyMap<string, Sighting>;
 }
 
-export async function makePlan(app: App, path: string | undefined, options: PolicyOptions): Promise<Made> {
+/** `only`: of the selected hosts, those with these records; `limit-no-match` is then not thrown. */
+export async function makePlan(
+  app: App,
+  path: string | undefined,
+  options: PolicyOptions,
+  only: (record: HostRecord | undefined) => boolean = () => true,
+): Promise<Made> {
   const overridden = overridePolicy(await app.inventory(path), options);
   const { inventory } = overridden;
   const store = await app.store(inventory);
-  const hosts = await app.hosts(inventory, store);
+  const records = await store.hosts();
+  const hosts = (await app.hosts(inventory, store)).filter((h) => only(records.get(h.name)));
   const remote = await app.remote(inventory);
   const planned = await planRollout(
     {

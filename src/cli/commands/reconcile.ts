@@ -1,0 +1,66 @@
+import { z } from "zod";
+import { EXIT } from "../../errors.ts";
+import type { Plan } from "../../plan/model.ts";
+import { startRun } from "../../rollout/launch.ts";
+import type { HostRecord, Store } from "../../store/store.ts";
+import { plural, shortRevision } from "../../ui/view/format.ts";
+import { defineCommand } from "../command.ts";
+import { driveRun } from "../follow.ts";
+import { isMachine } from "../hosts.ts";
+import { makePlan, showPlan } from "../planning.ts";
+import { POLICY_OPTIONS, PolicyOptions } from "../policy-options.ts";
+
+const owes = (record: HostRecord | undefined): boolean => record?.owes !== undefined;
+
+export const command = defineCommand({
+  arguments: [["[inventory]", "inventory to read"]],
+  options: [
+    ...POLICY_OPTIONS,
+    ["--check", "only show what would be done"],
+    ["--detailed-exitcode", "with --check: exit 2 when there is something to change"],
+  ],
+  examples: [
+    "macula-fleet reconcile --check",
+    "macula-fleet reconcile --yes    # from a timer, every hour",
+    "macula-fleet reconcile --limit site=gent",
+  ],
+  schema: PolicyOptions.extend({
+    check: z.boolean().default(false),
+    detailedExitcode: z.boolean().default(false),
+  }),
+  async run(app, { args, options }) {
+    const { plan, inventory, store, remote } = await makePlan(app, args[0], options, owes);
+    const waiting = plan.excluded.filter((e) => e.state === "deferred");
+    if (plan.hosts.length === 0) {
+      if (isMachine(app)) app.json(plan);
+      if (waiting.length === 0) {
+        app.note("no host is behind");
+        await settle(store, plan);
+        return EXIT.ok;
+      }
+      app.note(`${plural(waiting.length, "host")} still cannot be caught up:`);
+      for (const { host, reason } of waiting) app.note(`  ${host}: ${reason}`);
+      return EXIT.hostsDeferred;
+    }
+    const machine = isMachine(app);
+    if (options.check) {
+      if (machine) app.json(plan);
+      else await showPlan(app, inventory, plan, { to: "stdout" });
+      return options.detailedExitcode ? EXIT.changes : EXIT.ok;
+    }
+    const shown = !machine && !app.globals.yes;
+    if (shown) await showPlan(app, inventory, plan, { to: "stderr" });
+    const question = `Catch ${plural(plan.hosts.length, "host")} up to ${shortRevision(plan.revision)}?`;
+    if (!(await app.confirm(question))) return EXIT.error;
+    await startRun(store, plan, { operator: app.operator, clock: app.clock });
+    await settle(store, plan);
+    return driveRun(app, plan.id, store, remote, { inventory, planShown: shown });
+  },
+});
+
+/** Who runs the target already, by whatever way it got there, owes nothing. */
+async function settle(store: Store, plan: Plan): Promise<void> {
+  for (const { host, reason } of plan.excluded) {
+    if (reason === "already runs it") await store.putHost({ host, owes: undefined as never });
+  }
+}
