@@ -122,7 +122,7 @@ export class App implements AsyncDisposable {
   }
 
   /** Reads the inventory named on the command line or found by default, with everything that is wrong with it. */
-  async loadInventory(path?: string): Promise<LoadedInventory> {
+  async loadInventory(path?: string, purpose: "install" | "other" = "other"): Promise<LoadedInventory> {
     const { loadInventory } = await import("./inventory/load.ts");
     const { checkProblems } = await import("./health/checks.ts");
     const stated = path ?? this.globals.inventory;
@@ -131,14 +131,15 @@ export class App implements AsyncDisposable {
       cwd: this.process.cwd,
       env: this.process.env,
       now: this.clock.now(),
+      purpose,
       validateCheck: (check) => checkProblems([check]).map((p) => p.message),
     });
   }
 
-  /** The same, or `inventory-invalid`. */
-  async inventory(path?: string): Promise<Inventory> {
+  /** The same, or `inventory-invalid`. An installation asks for more than a rollout does. */
+  async inventory(path?: string, purpose?: "install"): Promise<Inventory> {
     const { requireValid } = await import("./inventory/load.ts");
-    const inventory = requireValid(await this.loadInventory(path));
+    const inventory = requireValid(await this.loadInventory(path, purpose));
     if (!this.globals.acceptNew) return inventory;
     const hosts = inventory.hosts.map((h) => ({
       ...h,
@@ -185,7 +186,12 @@ export class App implements AsyncDisposable {
     const pool = this.#own(new SessionPool({ transport }));
     const closures = await this.closures(inventory);
     const toTarget = (host: Host) => targetOf(host, inventory);
-    const driver = createSshDriver({ pool, closures, targetOf: toTarget });
+    const driver = createSshDriver({
+      pool,
+      closures,
+      targetOf: toTarget,
+      ...(inventory.cache ? { cache: inventory.cache } : {}),
+    });
     return {
       driver,
       pool,
@@ -212,10 +218,13 @@ export class App implements AsyncDisposable {
       import("./nix/flake-source.ts"),
       import("./nix/runner.ts"),
     ]);
+    const { handOver } = await import("./nix/inventory-input.ts");
+    const { toResolvedJson } = await import("./inventory/resolved-json.ts");
     return createFlakeClosureSource({
       flakeRef: inventory.fleet.flake,
       baseDir: inventory.baseDir,
       run: createNixRunner(),
+      inputs: { inventory: await handOver(this.stateDir(inventory), toResolvedJson(inventory)) },
     });
   }
 

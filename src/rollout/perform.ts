@@ -38,7 +38,11 @@ async function run(
   const { driver } = p;
   const host = hostOf(p, effect.host);
   const progress = state.hosts.get(effect.host);
-  const activation = activationOf(state, effect.host, fence);
+  const activation: Activation = {
+    ...activationOf(state, effect.host, fence),
+    mayReboot: state.plan.policy.reboot !== "never",
+    ignoreUnits: ignoredUnits(p.checks(host)),
+  };
   switch (effect.kind) {
     case "observe":
       // Contact that proves anything must not ride on a connection from before the activation.
@@ -82,6 +86,13 @@ async function run(
     case "evidence":
       return { effect, ok: true, evidence: await driver.evidence(host, activation, { signal }) };
   }
+}
+
+/** Units whose failure the fleet's own checks overlook must not make a host go back either. */
+function ignoredUnits(checks: readonly CheckConfig[]): readonly string[] {
+  return checks.flatMap((check) =>
+    check.type === "systemd" && Array.isArray(check["ignore"]) ? check["ignore"].map(String) : [],
+  );
 }
 
 export function activationOf(state: RolloutState, name: HostName, fence: number): Activation {
