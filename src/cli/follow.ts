@@ -16,6 +16,10 @@ import { VERSION } from "./version.ts";
 export interface Shown {
   readonly inventory: Inventory;
   readonly planShown?: boolean;
+  /** Last event somebody has seen already. */
+  readonly since?: number;
+  /** This process drives the run: its first ^C drains it. */
+  readonly drives?: boolean;
 }
 
 /** `drain`: given when this process drives the run. */
@@ -37,6 +41,8 @@ export async function render(
     version: VERSION,
     ...(drain === undefined ? {} : { drain }),
     ...(shown.planShown === undefined ? {} : { planShown: shown.planShown }),
+    ...(shown.since === undefined ? {} : { since: shown.since }),
+    ...(shown.drives ? { drain: app.process.signals.drain } : {}),
   });
 }
 

@@ -4,7 +4,8 @@ import { Duration } from "../app.ts";
 import { FleetError } from "../errors.ts";
 import type { Host, Inventory, Role } from "../inventory/model.ts";
 import { ROLES } from "../inventory/model.ts";
-import { selectHosts } from "../inventory/select.ts";
+import { checkPolicy } from "../inventory/policy-check.ts";
+import { matchHosts, selectHosts } from "../inventory/select.ts";
 import type { Policy, Quantity, RolePolicy } from "../plan/policy.ts";
 import { parseQuantity } from "../plan/quantity.ts";
 import type { OptionSpec } from "./command.ts";
@@ -133,7 +134,7 @@ function canaryOf(inventory: Inventory, pattern: string, policy: Policy): Policy
 }
 
 function among(inventory: Inventory, pattern: string): (host: Host) => boolean {
-  const names = new Set(selectHosts(inventory, pattern).map((h) => h.name));
+  const names = new Set(matchHosts(inventory, pattern).map((h) => h.name));
   return (host) => names.has(host.name);
 }
 
@@ -201,31 +202,11 @@ function soak(base: Policy, text: string | undefined): Policy["soak"] {
   return { canaryMs, waveMs };
 }
 
-function verify(p: Policy): void {
-  const wrong: string[] = [];
-  if (p.minHealthyTimeMs >= p.healthyDeadlineMs)
-    wrong.push("healthy-deadline must be longer than min-healthy-time");
-  if (p.healthyDeadlineMs >= p.progressDeadlineMs)
-    wrong.push("progress-deadline must be longer than healthy-deadline");
-  const last = p.waves?.at(-1);
-  if (last && !(last.kind === "percent" && last.pct === 100)) wrong.push("waves must end at 100%");
-  const grows = p.waves?.every((w, i, all) => {
-    const before = all[i - 1];
-    return (
-      !before ||
-      before.kind !== w.kind ||
-      (w.kind === "percent" && before.kind === "percent"
-        ? w.pct > before.pct
-        : w.kind === "count" && before.kind === "count" && w.n > before.n)
-    );
+/** The same rules as for the inventory's `rollout:` stanza, told by the names of the flags. */
+function verify(policy: Policy): void {
+  const wrong = [...checkPolicy(policy)].map(({ message, fix }) => (fix ? `${message} (${fix})` : message));
+  if (wrong.length === 0) return;
+  throw new FleetError("policy-invalid", wrong.join("; "), {
+    hint: "a flag is named like the key, maxParallel is --max-parallel; see them with: macula-fleet plan",
   });
-  if (grows === false) wrong.push("waves must grow");
-  const none = (q: Quantity) => (q.kind === "count" ? q.n === 0 : q.pct === 0);
-  if (none(p.maxUnavailable.fleet) && !none(p.maxParallel))
-    wrong.push("max-unavailable 0 means that no host may ever be activated; use at least 1");
-  if (none(p.maxParallel)) wrong.push("max-parallel must be at least 1");
-  if (wrong.length > 0)
-    throw new FleetError("policy-invalid", wrong.join("; "), {
-      hint: "see the timers and limits with: macula-fleet plan",
-    });
 }

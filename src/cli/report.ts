@@ -1,6 +1,6 @@
 /** Whatever was thrown -> words on stderr and an exit status. */
 import type { Process } from "../app.ts";
-import { FleetError } from "../errors.ts";
+import { FleetError, toFailure } from "../errors.ts";
 import { describeError } from "../ui/errors.ts";
 import { VERSION } from "./version.ts";
 
@@ -17,14 +17,23 @@ export function reportError(error: unknown, argv: readonly string[], process: Pr
     verbose: argv.includes("-v") || argv.includes("--verbose"),
   });
   process.stderr.write(`${text}\n`);
-  if (
-    cause instanceof FleetError &&
-    (argv.includes("json") || argv.includes("--output=json")) &&
-    cause.data
-  ) {
-    process.stdout.write(
-      `${JSON.stringify({ error: { code: cause.code, message: cause.message, hint: cause.hint, ...cause.data } }, null, 2)}\n`,
-    );
+  const format = formatOf(argv);
+  if (format !== null) {
+    const { code, message, hint } = toFailure(cause);
+    const data = cause instanceof FleetError ? cause.data : undefined;
+    const body = { error: { code, message, ...(hint === undefined ? {} : { hint }), exit, ...data } };
+    process.stdout.write(`${JSON.stringify(body, null, format === "json" ? 2 : undefined)}\n`);
   }
   return exit;
+}
+
+/** As far as it can be told when the arguments may be what is wrong. */
+function formatOf(argv: readonly string[]): "json" | "ndjson" | null {
+  for (const [i, word] of argv.entries()) {
+    if (word === "--") return null;
+    const value =
+      word === "-o" || word === "--output" ? argv[i + 1] : /^(?:--output=|-o=?)(\w+)$/.exec(word)?.[1];
+    if (value === "json" || value === "ndjson") return value;
+  }
+  return null;
 }

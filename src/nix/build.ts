@@ -8,6 +8,8 @@ export interface BuildOptions {
   /** Hosts evaluated by one process: more is faster, fewer needs less memory. */
   readonly chunkSize: number;
   readonly nixOptions: readonly string[];
+  /** For evaluation only, such as `--override-input`. */
+  readonly evalOptions?: readonly string[];
   /** Default `toplevel`: the system itself. */
   readonly attribute?: "toplevel" | "diskoScript";
 }
@@ -47,7 +49,10 @@ async function evaluateChunk(
   call: NixCall,
   found: Found,
 ): Promise<void> {
-  const result = await o.run.run(commands.evaluate(flake, hosts, o.nixOptions, o.attribute), call);
+  const result = await o.run.run(
+    commands.evaluate(flake, hosts, [...o.nixOptions, ...(o.evalOptions ?? [])], o.attribute),
+    call,
+  );
   if (result.code === 0) return sort(parseEvaluated(result.stdout), hosts, flake, found);
   const [only, ...others] = hosts;
   if (only !== undefined && others.length === 0) {

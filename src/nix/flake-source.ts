@@ -28,6 +28,8 @@ export interface FlakeClosureSourceOptions {
   readonly chunkSize?: number;
   /** Options for evaluation and builds, such as `--offline`. */
   readonly nixOptions?: readonly string[];
+  /** Inputs of the flake to replace, by name: `{inventory: "path:…"}`. One the flake does not have is ignored. */
+  readonly inputs?: Readonly<Record<string, string>>;
 }
 
 /** A fleet's real systems. Beyond `ClosureSource`: what `plan`, `preflight` and `push` need of Nix. */
@@ -50,7 +52,12 @@ export interface FlakeClosureSource extends ClosureSource {
 export function createFlakeClosureSource(options: FlakeClosureSourceOptions): FlakeClosureSource {
   const { run, chunkSize = 25, nixOptions = [], allowDirty = false } = options;
   const flake = parseFlakeReference(options.flakeRef, options.baseDir);
-  const building = { run, chunkSize, nixOptions };
+  const evalOptions = Object.entries(options.inputs ?? {}).flatMap(([name, url]) => [
+    "--override-input",
+    name,
+    url,
+  ]);
+  const building = { run, chunkSize, nixOptions, evalOptions };
 
   return {
     revision: (to, call) => resolveRevision(flake, to, { run, allowDirty, nixOptions }, call),

@@ -24,6 +24,10 @@ export const plain: Renderer = async (events, io) => {
   for await (const event of events) {
     view = fold(view, event);
     if (view === null) continue;
+    if (event.seq <= (io.since ?? 0)) {
+      told = view.at;
+      continue;
+    }
     if (event.type === "plan") {
       const plan = io.planShown ? [] : planLines(view.run.plan, { columns: Number.POSITIVE_INFINITY });
       for (const text of plan) await out.line(paint(text));

@@ -20,6 +20,8 @@ export interface RendererIo {
   readonly drain?: AbortSignal;
   /** The plan was already printed, to be confirmed: do not print it again. */
   readonly planShown?: boolean;
+  /** Events up to this `seq` are old news: folded, but not told again. */
+  readonly since?: number;
 }
 
 /**

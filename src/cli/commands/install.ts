@@ -53,7 +53,7 @@ export const command = defineCommand({
     continue: z.union([z.boolean(), z.string()]).default(false),
   }),
   async run(app, { args, options }) {
-    const inventory = await app.inventory(args[0]);
+    const inventory = await app.inventory(args[0], "install");
     const store = await app.store(inventory);
     const remote = await app.remote(inventory);
     if (options.continue !== false) {
