@@ -53,6 +53,8 @@ export function attend(state: RolloutState, host: HostProgress, context: Context
       );
     case "unknown":
       return poll(observe, host.touchedSeq > context.resumedSeq);
+    case "updated":
+      return act({ kind: "check", host: host.name, soaking: true });
     case "reverted":
     case "failed":
       return act({ kind: "evidence", host: host.name });

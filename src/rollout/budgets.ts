@@ -9,28 +9,43 @@ export interface Elsewhere {
   readonly unavailable: number;
   readonly perSite: Readonly<Record<string, number>>;
   readonly perRole: Readonly<Record<string, number>>;
+  /** Their names: none of them counts as standing by for another. */
+  readonly names: ReadonlySet<string>;
+  /** Hosts that others in flight there are reached through. */
+  readonly via: ReadonlySet<string>;
 }
 
-export const NOWHERE_ELSE: Elsewhere = { unavailable: 0, perSite: {}, perRole: {} };
+export const NOWHERE_ELSE: Elsewhere = {
+  unavailable: 0,
+  perSite: {},
+  perRole: {},
+  names: new Set(),
+  via: new Set(),
+};
 
 /** What the hosts of another run add to `Elsewhere`. */
 export function addElsewhere(sum: Elsewhere, state: RolloutState): Elsewhere {
   const perSite: Record<string, number> = { ...sum.perSite };
   const perRole: Record<string, number> = { ...sum.perRole };
+  const names = new Set(sum.names);
+  const via = new Set(sum.via);
   let { unavailable } = sum;
   for (const host of state.hosts.values()) {
     const target = state.targets.get(host.name);
     if (!target || !isUnavailable(host)) continue;
     unavailable++;
+    names.add(host.name);
+    if (target.via !== null) via.add(target.via);
     perRole[target.role] = (perRole[target.role] ?? 0) + 1;
     if (target.site !== null) perSite[target.site] = (perSite[target.site] ?? 0) + 1;
   }
-  return { unavailable, perSite, perRole };
+  return { unavailable, perSite, perRole, names, via };
 }
 
 /** Who takes up room right now. Counted once per decision, then kept up as slots are given away (`occupy`). */
 export interface Usage {
   readonly state: RolloutState;
+  readonly elsewhere: Elsewhere;
   readonly tolerance: number;
   /** In flight of the current wave: each of them may still fail. */
   inWave: number;
@@ -62,7 +77,7 @@ export function measure(state: RolloutState, starting: ReadonlySet<string>, else
     role: new Map(Object.entries(elsewhere.perRole)),
     site: new Map(Object.entries(elsewhere.perSite)),
   };
-  const usage: Usage = { state, tolerance: toleranceLeft(state), inWave: 0, busy: empty(), down };
+  const usage: Usage = { state, elsewhere, tolerance: toleranceLeft(state), inWave: 0, busy: empty(), down };
   for (const host of state.hosts.values()) {
     const target = state.targets.get(host.name);
     if (!target) continue;
@@ -110,8 +125,9 @@ export function blockedBy(usage: Usage, candidate: PlannedHost): string | null {
   }
   if (cluster !== null && of(down.cluster, cluster) >= (limits.maxUnavailablePerCluster[cluster] ?? Infinity))
     return `max-unavailable of cluster ${cluster}`;
-  if (via !== null && busy.names.has(via)) return `${via} is in flight`;
-  if (of(busy.via, name) > 0) return "hosts behind it are in flight";
+  const { elsewhere } = usage;
+  if (via !== null && (busy.names.has(via) || elsewhere.names.has(via))) return `${via} is in flight`;
+  if (of(busy.via, name) > 0 || elsewhere.via.has(name)) return "hosts behind it are in flight";
   return null;
 }
 

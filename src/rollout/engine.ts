@@ -39,6 +39,7 @@ export interface EngineSignals {
 export const LEASE_TTL_MS = 15_000;
 const COMMAND_POLL_MS = 250;
 const NEIGHBOUR_POLL_MS = 2_000;
+const WOKEN = new FleetError("interrupted", "woken before its time");
 
 /** Drives a journalled run until it ends, pauses with nothing in flight, or is told to stop. Yields what it appends. */
 export async function* drive(
@@ -168,10 +169,9 @@ class Engine {
     return events;
   }
 
-  /** A slot is taken alone: with other runs about, what they have in flight is looked up under a common lease. */
+  /** A slot is taken alone: what other runs have in flight is looked up, and the slot journalled, under a common lease. */
   async #settle(outcome: Outcome): Promise<readonly FleetEvent[]> {
-    if (outcome.effect.kind !== "guard" || !this.#neighbours.any)
-      return this.#take(interpret(this.state, outcome, this.#context()));
+    if (outcome.effect.kind !== "guard") return this.#take(interpret(this.state, outcome, this.#context()));
     const { clock } = this.#deps;
     const claim = await this.#patiently(() => this.#neighbours.claim(this.lease.owner, clock.now()));
     if (claim === null) return []; // The next decision asks again.
@@ -238,7 +238,7 @@ class Engine {
       this.#wake = resolve;
       clock.sleep(Math.max(1, until - now), timer.signal).then(resolve, resolve);
     });
-    timer.abort();
+    timer.abort(WOKEN);
   }
 
   async #renew(): Promise<void> {

@@ -4,6 +4,7 @@ import type { CheckResult, Observation } from "../host/protocol.ts";
 import type { PlannedHost } from "../plan/model.ts";
 import { about, iso, moved, runMoved } from "./bodies.ts";
 import { measure } from "./budgets.ts";
+import { isAtRisk } from "./classes.ts";
 import type { Context } from "./context.ts";
 import { type Decision, NOTHING, type Outcome } from "./effects.ts";
 import type { EventBody, HostState } from "./events.ts";
@@ -186,10 +187,16 @@ function guarded(
     const where = broken.site === null ? "in the fleet" : `in ${broken.site}`;
     const msg = `${host.name} may not be touched: ${broken.required} other ${broken.role} host(s) ${where} must be healthy, ${broken.healthy.length} are (not: ${broken.unhealthy.join(", ")})`;
     if (forward) return say(runMoved(state, "paused", msg, "quorum", msg));
-    const later = iso(context.now + 4 * pollMs(state.plan.policy));
-    const failure = { code: "needs-human", message: msg, transient: true };
-    return say(moved(state, host, "updated", msg, { failure, deadline: later }));
+    return say(waits(state, host, msg, context));
   }
+  // Healthy now, but in flight: it may be gone in a moment, so it does not stand by for this one.
+  const standing = (name: string) => {
+    const other = state.hosts.get(name);
+    return !context.elsewhere.names.has(name) && !(other !== undefined && isAtRisk(other));
+  };
+  const tight = context.rules.missing(readings.map((r) => ({ ...r, healthy: r.healthy.filter(standing) })));
+  if (tight)
+    return say(waits(state, host, `waits for other ${tight.role} hosts that are in flight`, context));
   const usage = measure(state, guarding(context, host.name), context.elsewhere);
   if (context.rules.blockedBy(usage, target) !== null) return NOTHING;
   if (back) return say(goesBack(state, host));
@@ -199,6 +206,13 @@ function guarded(
     events: [moved(state, host, "activating", msg, { fence: context.fence, deadline, mode: host.mode })],
     effects: [{ kind: "activate", host: host.name }],
   };
+}
+
+/** The guard does not agree now: asked again a little later. */
+function waits(state: RolloutState, host: HostProgress, message: string, context: Context): EventBody {
+  const deadline = iso(context.now + 4 * pollMs(state.plan.policy));
+  const failure = { code: "needs-human", message, transient: true };
+  return moved(state, host, host.state, message, { failure, deadline });
 }
 
 function checked(state: RolloutState, host: HostProgress, results: readonly CheckResult[]): EventBody[] {

@@ -4,7 +4,7 @@ import { addElsewhere, type Elsewhere, NOWHERE_ELSE } from "./budgets.ts";
 import { TERMINAL_STATES } from "./events.ts";
 import { evolve, type RolloutState } from "./state.ts";
 
-/** Held while a run that has neighbours looks at them and takes a slot, so that two cannot take the same one. */
+/** Held while a run looks at the others and takes a slot, so that two cannot take the same one. */
 const SLOTS = "fleet:slots";
 const SLOTS_TTL_MS = 10_000;
 
@@ -17,10 +17,6 @@ export class Neighbours {
   constructor(store: Store, runId: string) {
     this.#store = store;
     this.#runId = runId;
-  }
-
-  get any(): boolean {
-    return this.#known.size > 0;
   }
 
   /** Reads what is new in their journals. */

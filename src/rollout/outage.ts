@@ -12,16 +12,9 @@ export interface Outage {
   readonly hosts: readonly string[];
 }
 
-/** Hosts this run is in contact with now, or should be. */
-function attended(state: RolloutState): HostProgress[] {
-  const watching = state.status === "baking" || state.wavePhase === "soaking" || state.wavePhase === "gate";
-  return [...state.hosts.values()].filter(
-    (h) =>
-      isAtRisk(h) ||
-      isPreparing(h) ||
-      (watching && h.state === "updated" && (state.status === "baking" || h.wave === state.wave)),
-  );
-}
+/** Hosts this run waits for an answer of now: a committed one is silent only if a soak found it so. */
+const attended = (state: RolloutState): HostProgress[] =>
+  [...state.hosts.values()].filter((h) => isAtRisk(h) || isPreparing(h) || h.state === "updated");
 
 const lostAt = (h: HostProgress): number => h.troubleSince ?? h.since;
 

@@ -11,7 +11,7 @@ type Step = Decision & { readonly wakeAt?: number | null };
 
 export const goesBack = (state: RolloutState, host: HostProgress): EventBody =>
   moved(state, host, "reverting", "goes back to its old system", {
-    failure: { code: "health-failed", message: "rolled back with the rollout", transient: false },
+    failure: { code: "rolled-back", message: "rolled back with the rollout", transient: false },
   });
 
 export function rollBack(state: RolloutState, context: Context, busy: boolean): Step {
@@ -32,9 +32,7 @@ export function rollBack(state: RolloutState, context: Context, busy: boolean): 
     };
   }
   const usage = measure(state, guarding(context), context.elsewhere);
-  const guarded = new Set(state.plan.guards.flatMap((g) => g.members));
   const effects: Effect[] = [];
-  const events: EventBody[] = [];
   let wakeAt: number | null = updated.length > 0 ? giveUpAt + 1 : null;
   for (const host of updated) {
     const target = state.targets.get(host.name);
@@ -45,8 +43,7 @@ export function rollBack(state: RolloutState, context: Context, busy: boolean): 
     }
     if (rules.blockedBy(usage, target) !== null) continue;
     occupy(usage, host, target);
-    if (guarded.has(host.name)) effects.push({ kind: "guard", host: host.name });
-    else events.push(goesBack(state, host));
+    effects.push({ kind: "guard", host: host.name });
   }
-  return { events, effects, wakeAt };
+  return { events: [], effects, wakeAt };
 }

@@ -20,6 +20,8 @@ export interface HostProgress {
   readonly since: number;
   /** First transient failure of the current state; null while all is well. */
   readonly troubleSince: number | null;
+  /** Code of the last transient failure, while there is trouble. */
+  readonly trouble: string | null;
   /** Not before this, ms since the epoch. */
   readonly retryAt: number | null;
   /** Transient failures in a row, for the backoff. */
@@ -91,7 +93,9 @@ const INTENTS: ReadonlySet<HostState> = new Set([
 
 /** It does not answer now: in trouble for want of contact, or given up as lost. */
 export const isSilent = (h: HostProgress): boolean =>
-  CONTACT_CODES.has(h.failure?.code ?? "") && (h.troubleSince !== null || h.state === "unknown");
+  h.troubleSince !== null
+    ? CONTACT_CODES.has(h.trouble ?? "")
+    : h.state === "unknown" && CONTACT_CODES.has(h.failure?.code ?? "");
 
 export function initialState(event: EventOf<"plan">): RolloutState {
   const plan = event.data.plan as Plan;
@@ -103,6 +107,7 @@ export function initialState(event: EventOf<"plan">): RolloutState {
     attempt: 1,
     since: at,
     troubleSince: null,
+    trouble: null,
     retryAt: null,
     tries: 0,
     contactAt: null,
@@ -190,6 +195,7 @@ function apply(state: RolloutState, event: Exclude<FleetEvent, { type: "plan" }>
         touchedSeq: event.seq,
         seenSeq: event.seq,
         troubleSince: null,
+        trouble: null,
         tries: 0,
         retryAt: null,
       }));
@@ -248,6 +254,7 @@ function withHostState(state: RolloutState, event: EventOf<"host.state">, at: nu
       state: d.to,
       since: moved ? at : host.since,
       troubleSince: trouble ? (host.troubleSince ?? at) : null,
+      trouble: trouble ? (d.failure?.code ?? null) : null,
       tries: trouble ? host.tries + 1 : 0,
       retryAt: trouble && d.deadline ? Date.parse(d.deadline) : null,
       contactAt: answered ? at : host.contactAt,
@@ -258,9 +265,13 @@ function withHostState(state: RolloutState, event: EventOf<"host.state">, at: nu
       previous: d.previous ?? host.previous,
       baselineFailed: d.baselineFailed ?? host.baselineFailed,
       mode: d.mode ?? host.mode,
-      bootId: typeof d.detail?.["bootId"] === "string" ? d.detail["bootId"] : host.bootId,
+      bootId: typeof d.detail?.bootId === "string" ? d.detail.bootId : host.bootId,
       deadline: trouble ? host.deadline : (d.deadline ?? (moved ? null : host.deadline)),
-      failure: d.failure ?? (moved && !["reverting", "reverted"].includes(d.to) ? null : host.failure),
+      // Why it goes back outlives that it cannot be reached for a while.
+      failure:
+        trouble && d.to === "reverting" && host.failure
+          ? host.failure
+          : (d.failure ?? (moved && !["reverting", "reverted"].includes(d.to) ? null : host.failure)),
       health: moved && (d.to === "confirming" || d.to === "updated") ? unknownHealth : host.health,
       bytes: host.bytes + (d.bytes ?? 0),
       committed: d.to === "updated" ? true : d.to === "reverted" ? false : host.committed,

@@ -1,0 +1,39 @@
+/** Rules broken on purpose, one at a time: each of them must be found. Used by simulations only. [pure] */
+import { moved } from "../rollout/bodies.ts";
+import { blockedBy } from "../rollout/budgets.ts";
+import { reconcile } from "../rollout/reconcile.ts";
+import { RULES, type Rules } from "../rollout/rules.ts";
+
+const limitsBut =
+  (...ignored: readonly string[]): Rules["blockedBy"] =>
+  (usage, candidate) => {
+    const limit = blockedBy(usage, candidate);
+    return limit !== null && ignored.some((name) => limit.startsWith(name)) ? null : limit;
+  };
+
+export const BROKEN: Readonly<Record<string, Rules>> = {
+  "no-max-unavailable": { ...RULES, blockedBy: limitsBut("max-unavailable", "max-parallel") },
+  "no-budgets": { ...RULES, blockedBy: () => null },
+  "no-gateway-order": { ...RULES, blockedBy: limitsBut("gw-", "hosts behind it") },
+  "no-quorum": { ...RULES, missing: () => undefined },
+  "commit-unproven": { ...RULES, proven: () => true },
+  "one-check-is-enough": { ...RULES, proven: (host) => host.health.healthySince !== null },
+  /** Takes "it runs the new system" for "it is committed". */
+  "activated-is-updated": {
+    ...RULES,
+    reconcile: (place, seen) =>
+      seen.state?.phase === "activated" &&
+      seen.current === place.to &&
+      seen.state.rollout === place.state.plan.id
+        ? moved(place.state, place.host, "updated", "runs the new system")
+        : reconcile(place, seen),
+  },
+  /** Does not believe what the host says about its own revert. */
+  "reverted-is-updated": {
+    ...RULES,
+    reconcile: (place, seen) =>
+      seen.state?.phase === "reverted" && seen.state.rollout === place.state.plan.id
+        ? moved(place.state, place.host, "updated", "has activated")
+        : reconcile(place, seen),
+  },
+};

@@ -1,0 +1,155 @@
+/** The promises of a rollout, checked against what really happens on the machines, at the moment it happens. */
+import type { Activation } from "../host/driver.ts";
+import type { Machine } from "../lab/machine/model.ts";
+import type { Parameters } from "../lab/machine/operations/operation.ts";
+import type { Plan, PlannedHost } from "../plan/model.ts";
+import { isAtRiskInTruth, type World } from "./world.ts";
+
+/** A guard asks first, then the host is touched: what broke in between nobody could know. */
+const GUARD_LATENCY_MS = 60_000;
+
+interface Streak {
+  since: number | null;
+  checks: number;
+}
+
+export class Watch {
+  readonly violations: string[] = [];
+  readonly #world: World;
+  readonly #plans: ReadonlyMap<string, Plan>;
+  readonly #targets: ReadonlyMap<string, PlannedHost>;
+  readonly #starts = new Map<string, number>();
+  readonly #streaks = new Map<string, Streak>();
+  /** Clocks were set or controllers froze: durations cannot be judged to the millisecond. */
+  readonly #clocksLie: boolean;
+
+  constructor(world: World, plans: ReadonlyMap<string, Plan>, clocksLie: boolean) {
+    this.#world = world;
+    this.#plans = plans;
+    this.#clocksLie = clocksLie;
+    this.#targets = new Map([...plans.values()].flatMap((p) => p.hosts.map((h) => [h.name, h] as const)));
+    world.watch((host, operation, p, before, after) => this.#operated(host, operation, p, before, after));
+  }
+
+  violate(what: string): void {
+    this.violations.push(`${this.#world.scheduler.now}: ${what}`);
+  }
+
+  /** An answer to a health check that reached its controller. */
+  heard(host: string, healthy: boolean, activation: Activation | undefined): void {
+    if (!activation) return;
+    const key = `${host} ${activation.rollout}/${activation.attempt}`;
+    const streak = this.#streaks.get(key) ?? { since: null, checks: 0 };
+    this.#streaks.set(
+      key,
+      healthy
+        ? { since: streak.since ?? this.#world.scheduler.now, checks: streak.checks + 1 }
+        : { since: null, checks: 0 },
+    );
+  }
+
+  #operated(host: string, operation: string, p: Parameters, before: Machine, after: Machine): void {
+    const [was, is] = [before.disk.state, after.disk.state];
+    if (!is) return;
+    const plan = this.#plans.get(is.rollout);
+    const target = this.#targets.get(host);
+    if (!plan || !target) return;
+    const key = `${host} ${is.rollout}/${is.attempt}`;
+    if (operation === "activate" && (was?.rollout !== is.rollout || was.attempt !== is.attempt)) {
+      const starts = (this.#starts.get(key) ?? 0) + 1;
+      this.#starts.set(key, starts);
+      if (starts > 1) this.violate(`${key} was activated ${starts} times`);
+      this.#mayBeTouched(plan, target, "activated");
+    }
+    if (operation === "commit" && was?.phase === "activated" && is.phase === "committed")
+      this.#mayCommit(plan, key);
+    // What turned ill after its commit goes back at once; what is merely rolled back waits for its turn.
+    const rolledBack = operation === "revert" && p.REASON === "operator";
+    if (rolledBack && was?.phase === "committed" && is.phase !== "committed")
+      this.#mayBeTouched(plan, target, "sent back");
+    if (was && is.fence < was.fence)
+      this.violate(`${host} obeyed fence ${is.fence} after ${was.fence} (${p.RUN})`);
+  }
+
+  #mayCommit(plan: Plan, key: string): void {
+    const streak = this.#streaks.get(key);
+    if (!streak || streak.since === null || streak.checks === 0) {
+      this.violate(`${key} was committed without a healthy check`);
+      return;
+    }
+    const proven = this.#world.scheduler.now - streak.since;
+    if (!this.#clocksLie && proven < plan.policy.minHealthyTimeMs)
+      this.violate(
+        `${key} was committed after ${proven} ms of health, ${plan.policy.minHealthyTimeMs} needed`,
+      );
+  }
+
+  /** Every budget and guard, counting the machines themselves; `host` counts already. */
+  #mayBeTouched(plan: Plan, host: PlannedHost, how: string): void {
+    const { limits } = plan;
+    const world = this.#world;
+    const atRisk = world.hosts.filter(
+      (name) => name === host.name || (isAtRiskInTruth(world.machine(name)) && !world.unfitSince.has(name)),
+    );
+    const all = atRisk.flatMap((name) => this.#targets.get(name) ?? []);
+    const own = new Set(plan.hosts.map((h) => h.name));
+    const mine = all.filter((h) => own.has(h.name));
+    const at = (list: readonly PlannedHost[], same: (h: PlannedHost) => boolean) => list.filter(same).length;
+    const most = (what: string, n: number, limit: number | null | undefined) => {
+      if (limit !== null && limit !== undefined && n > limit)
+        this.violate(`${host.name} ${how} by ${plan.id}: ${what} ${n} > ${limit} (${atRisk.join(" ")})`);
+    };
+    const { role, site } = host;
+    // Across runs each keeps to its own number, so together they keep to the largest.
+    const joint = (pick: (p: Plan) => number | null | undefined) =>
+      [...this.#plans.values()].reduce<number | null>((most, p) => {
+        const limit = pick(p);
+        return limit === null || limit === undefined ? most : Math.max(most ?? 0, limit);
+      }, null);
+    const inRole = (h: PlannedHost) => h.role === role;
+    const inSite = (h: PlannedHost) => h.site === site;
+    most("max-parallel", mine.length, limits.maxParallel);
+    most(`max-parallel of ${role}`, at(mine, inRole), limits.maxParallelPerRole[role]);
+    most(`activations in ${site}`, at(mine, inSite), limits.activatingPerSite);
+    most(
+      "max-unavailable",
+      all.length,
+      joint((p) => p.limits.maxUnavailable),
+    );
+    most(
+      `max-unavailable of ${role}`,
+      at(all, inRole),
+      joint((p) => p.limits.maxUnavailablePerRole[role]),
+    );
+    most(
+      `max-unavailable of ${site}`,
+      at(all, inSite),
+      joint((p) => p.limits.maxUnavailablePerSite),
+    );
+    if (role === "bootstrap")
+      most(
+        "bootstraps",
+        at(all, (h) => h.role === "bootstrap"),
+        1,
+      );
+    for (const other of all) {
+      if (other.via === host.name || host.via === other.name)
+        this.violate(`${host.name} ${how} while ${other.name} depends on it, or it on that one`);
+    }
+    for (const guard of plan.guards.filter((g) => g.members.includes(host.name))) {
+      const others = guard.members.filter((name) => name !== host.name && this.#serves(name));
+      if (others.length < guard.required)
+        this.violate(
+          `${host.name} ${how}: ${guard.role} quorum ${others.length} < ${guard.required} in ${guard.site ?? "the fleet"}`,
+        );
+    }
+  }
+
+  #serves(name: string): boolean {
+    const since = this.#world.unfitSince.get(name);
+    const m = this.#world.machine(name);
+    if (since !== undefined && this.#world.scheduler.now - since >= GUARD_LATENCY_MS)
+      return this.#world.reachable(name) && m.memory?.failedUnits.length === 0;
+    return !isAtRiskInTruth(m) || (m.memory !== null && m.memory.failedUnits.length === 0);
+  }
+}

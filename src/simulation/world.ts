@@ -1,0 +1,133 @@
+/** The fleet as it really is: machines, links, and everything that happened to them. What a controller believes may differ. */
+import { tick } from "../lab/machine/clock.ts";
+import { bootId, type Machine } from "../lab/machine/model.ts";
+import { installedMachine } from "../lab/machine/new-machine.ts";
+import { OPERATIONS } from "../lab/machine/operations/index.ts";
+import { type Outcome, type Parameters, perform } from "../lab/machine/operations/operation.ts";
+import { networkUp } from "../lab/machine/power.ts";
+import type { StoreEntry } from "../lab/machine/system.ts";
+import type { Scheduler } from "./scheduler.ts";
+
+export interface ModelSystems {
+  readonly from: StoreEntry;
+  readonly to: StoreEntry;
+}
+
+/** How good a site's link is. Milliseconds; probabilities per call. */
+export interface LinkModel {
+  readonly latencyMs: number;
+  readonly cutBefore: number;
+  readonly cutAfter: number;
+  readonly hangs: number;
+}
+
+/** Somebody who watches every operation a host accepted. Throws nothing: violations are collected. */
+export type Watcher = (
+  host: string,
+  operation: string,
+  p: Parameters,
+  before: Machine,
+  after: Machine,
+) => void;
+
+export class World {
+  readonly scheduler: Scheduler;
+  readonly siteOf: ReadonlyMap<string, string>;
+  readonly viaOf: ReadonlyMap<string, string>;
+  readonly systems: ReadonlyMap<string, ModelSystems>;
+  /** Sites whose uplink is down, and how many faults keep it so. */
+  readonly #down = new Map<string, number>();
+  /** Since when something outside of any rollout makes a host unfit to serve. */
+  readonly unfitSince = new Map<string, number>();
+  readonly #unfit = new Map<string, number>();
+  readonly #machines = new Map<string, Machine>();
+  readonly #watchers: Watcher[] = [];
+
+  constructor(
+    scheduler: Scheduler,
+    systems: ReadonlyMap<string, ModelSystems>,
+    siteOf: ReadonlyMap<string, string>,
+    viaOf: ReadonlyMap<string, string>,
+    timing: Machine["timing"],
+  ) {
+    this.scheduler = scheduler;
+    this.systems = systems;
+    this.siteOf = siteOf;
+    this.viaOf = viaOf;
+    for (const [name, { from }] of systems)
+      this.#machines.set(name, installedMachine({ name, timing }, [from], scheduler.now));
+  }
+
+  get hosts(): readonly string[] {
+    return [...this.#machines.keys()];
+  }
+
+  watch(watcher: Watcher): void {
+    this.#watchers.push(watcher);
+  }
+
+  /** The machine as it is now. */
+  machine(name: string): Machine {
+    const known = this.#machines.get(name);
+    if (!known) throw new RangeError(`no machine ${name}`);
+    const machine = tick(known, this.scheduler.now);
+    this.#machines.set(name, machine);
+    return machine;
+  }
+
+  change(name: string, change: (m: Machine, now: number) => Machine): void {
+    this.#machines.set(name, change(this.machine(name), this.scheduler.now));
+  }
+
+  /** One script on one host, now. */
+  operate(host: string, operation: string, p: Parameters): Outcome {
+    const op = OPERATIONS[operation];
+    if (!op) throw new RangeError(`no operation ${operation}`);
+    const before = this.machine(host);
+    const outcome = perform(op, before, p, this.scheduler.now);
+    this.#machines.set(host, outcome.machine);
+    if (outcome.exit === 0)
+      for (const watch of this.#watchers) watch(host, operation, p, before, outcome.machine);
+    return outcome;
+  }
+
+  /** Can a packet get from a controller to this host? */
+  reachable(host: string): boolean {
+    const site = this.siteOf.get(host) ?? "";
+    if ((this.#down.get(site) ?? 0) > 0) return false;
+    const via = this.viaOf.get(host);
+    return networkUp(this.machine(host)) && (via === undefined || this.reachable(via));
+  }
+
+  cutSite(site: string): void {
+    this.#down.set(site, (this.#down.get(site) ?? 0) + 1);
+    for (const [host, at] of this.siteOf) if (at === site) this.markUnfit(host);
+  }
+
+  restoreSite(site: string): void {
+    this.#down.set(site, (this.#down.get(site) ?? 0) - 1);
+    for (const [host, at] of this.siteOf) if (at === site) this.unmarkUnfit(host);
+  }
+
+  markUnfit(host: string): void {
+    const n = this.#unfit.get(host) ?? 0;
+    this.#unfit.set(host, n + 1);
+    if (n === 0) this.unfitSince.set(host, this.scheduler.now);
+  }
+
+  unmarkUnfit(host: string): void {
+    const n = (this.#unfit.get(host) ?? 0) - 1;
+    this.#unfit.set(host, n);
+    if (n === 0) this.unfitSince.delete(host);
+  }
+}
+
+/** Does a rollout hold this machine between its first change and its proof, or is it on its way back? */
+export function isAtRiskInTruth(m: Machine): boolean {
+  const file = m.disk.state;
+  if (!file) return false;
+  if (file.phase === "reverting") return true;
+  if (file.phase !== "activating" && file.phase !== "activated") return false;
+  // In another boot a live activation is over: the machine started its old system.
+  return m.memory === null || file.bootId === bootId(m) || m.memory.current !== file.from;
+}
