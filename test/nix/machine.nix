@@ -145,6 +145,48 @@ in
     in
     report (e.variant { config = e.config.virtualisation.vmVariant; })
   );
+  # Options this flake declares, for the documentation.
+  options =
+    let
+      describe =
+        at: option:
+        let
+          inner = option.type.sub or null;
+          below =
+            if inner == null then
+              [ ]
+            else
+              let
+                m = if builtins.isFunction inner.module then inner.module { name = "‹name›"; } else inner.module;
+              in
+              collect (at ++ inner.path) m.options;
+        in
+        [
+          {
+            name = builtins.concatStringsSep "." at;
+            type = option.type.name;
+            default =
+              if option ? defaultText then
+                option.defaultText.text or option.defaultText
+              else if option ? default then
+                builtins.toJSON (plain option.default)
+              else
+                null;
+            description = option.description or (throw "${builtins.concatStringsSep "." at} has no description");
+          }
+        ]
+        ++ below;
+      collect =
+        at: tree:
+        builtins.concatLists (
+          lib.mapAttrsToList (
+            name: v:
+            if (v._type or null) == "option" then describe (at ++ [ name ]) v else collect (at ++ [ name ]) v
+          ) tree
+        );
+    in
+    collect [ ] (hostMachine (builtins.head names)).declared
+    ++ collect [ ] (import (flake + "/images/keys.nix") { inherit lib; }).options;
   images =
     let
       installer = image (flake + "/images/installer.nix") "x86_64-linux";

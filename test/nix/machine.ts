@@ -65,3 +65,15 @@ export function generated(value: unknown): string {
   if (text === undefined) throw new Error(`not a generated file: ${String(value)}`);
   return text;
 }
+
+export interface DeclaredOption {
+  readonly name: string;
+  readonly type: string;
+  /** Nix text; null: none. */
+  readonly default: string | null;
+  readonly description: string;
+}
+
+/** Every option the flake declares, by name. */
+export const declaredOptions = (inventory: string): readonly DeclaredOption[] =>
+  (ask(inventory, "options") as DeclaredOption[]).toSorted((a, b) => (a.name < b.name ? -1 : 1));

@@ -342,7 +342,7 @@ let
       checked = builtins.foldl' (ok: d: if d.strange then builtins.seq d.value ok else ok) true definitions;
     in
     {
-      inherit options definitions;
+      inherit options declared definitions;
       config = builtins.seq checked config;
       extend = more: evalModules {
         inherit known specialArgs path;

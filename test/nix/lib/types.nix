@@ -21,6 +21,16 @@ let
   simple = name: check: type name check one;
   concat = _: defs: builtins.concatLists (map (d: d.value) defs);
 
+  # Where the options of a submodule inside are found: for the documentation.
+  inside =
+    t: part: outer:
+    outer
+    // lib.optionalAttrs (t ? sub) {
+      sub = t.sub // {
+        path = lib.optional (part != null) part ++ t.sub.path;
+      };
+    };
+
   element =
     t: path: file: value:
     if t.check value then
@@ -48,7 +58,7 @@ rec {
 
   listOf =
     t:
-    type "list of ${t.name}" builtins.isList (
+    inside t "*" (type "list of ${t.name}" builtins.isList (
       path: defs:
       concat path (
         map (d: {
@@ -56,11 +66,11 @@ rec {
           value = lib.imap0 (i: v: element t (path ++ [ (toString i) ]) d.file v) d.value;
         }) defs
       )
-    );
+    ));
 
   nullOr =
     t:
-    type "null or ${t.name}" (v: v == null || t.check v) (
+    inside t null (type "null or ${t.name}" (v: v == null || t.check v) (
       path: defs:
       if builtins.all (d: d.value == null) defs then
         null
@@ -68,11 +78,11 @@ rec {
         one path defs
       else
         t.merge path defs
-    );
+    ));
 
   attrsOf =
     t:
-    type "attribute set of ${t.name}" builtins.isAttrs (
+    inside t "<name>" (type "attribute set of ${t.name}" builtins.isAttrs (
       path: defs:
       let
         names = lib.unique (lib.concatMap (d: builtins.attrNames d.value) defs);
@@ -90,11 +100,17 @@ rec {
         defined = builtins.filter (name: (at name).isDefined) names;
       in
       lib.genAttrs defined (name: (at name).value)
-    );
+    ));
 
   submodule =
     module:
-    type "submodule" (v: builtins.isAttrs v || builtins.isFunction v) (
+    {
+      sub = {
+        inherit module;
+        path = [ ];
+      };
+    }
+    // type "submodule" (v: builtins.isAttrs v || builtins.isFunction v) (
       path: defs:
       (lib.evalModules {
         inherit path;
