@@ -18,7 +18,7 @@ import type { Store } from "../store/store.ts";
 import type { Target } from "../transport/transport.ts";
 import { type HostIdentity, type IdentityVault, stageFiles } from "./identity.ts";
 import { RunJournal } from "./journal.ts";
-import { INSTALL_PHASES, type PhaseContext } from "./phases.ts";
+import { INSTALL_PHASES, type InstallPhase, type PhaseContext } from "./phases.ts";
 import type { InstallPlan } from "./plan.ts";
 
 export interface InstallDeps {
@@ -38,6 +38,8 @@ export interface InstallDeps {
   readonly kexec?: string;
   /** Machines at the same time. */
   readonly parallel: number;
+  /** What is done to each machine, in order; a conversion does more. Default: `INSTALL_PHASES`. */
+  readonly phases?: readonly InstallPhase[];
   /** Scales every phase's deadline; tests and labs use less. */
   readonly patience?: number;
 }
@@ -97,7 +99,14 @@ async function installAll(
     plan.hosts,
     async ({ name }) => {
       if (signals.drain.aborted || journal.state.hosts.get(name)?.state === "updated") return;
-      await installOne(journal, name, plan, reached(history, name), deps, signal);
+      await installOne(
+        journal,
+        name,
+        plan,
+        reached(history, name, deps.phases ?? INSTALL_PHASES),
+        deps,
+        signal,
+      );
     },
     { concurrency: deps.parallel, signal },
   );
@@ -122,8 +131,12 @@ async function installAll(
 }
 
 /** The phase an earlier controller was in: the installation goes on there, not at the beginning. */
-function reached(history: readonly FleetEvent[], name: HostName): HostState | null {
-  const phases = new Set(INSTALL_PHASES.map((p) => p.state));
+function reached(
+  history: readonly FleetEvent[],
+  name: HostName,
+  all: readonly InstallPhase[],
+): HostState | null {
+  const phases = new Set(all.map((p) => p.state));
   const last = history.findLast((e) => e.type === "host.state" && e.host === name && phases.has(e.data.to));
   return last?.type === "host.state" ? last.data.to : null;
 }
@@ -169,11 +182,12 @@ async function installOne(
           .catch(() => undefined);
       },
     };
+    const phases = deps.phases ?? INSTALL_PHASES;
     const start = Math.max(
       0,
-      INSTALL_PHASES.findIndex((p) => p.state === from),
+      phases.findIndex((p) => p.state === from),
     );
-    for (const phase of INSTALL_PHASES.slice(start)) {
+    for (const phase of phases.slice(start)) {
       signal.throwIfAborted();
       if (phase.skip?.(context)) continue;
       await to(phase.state, phase.intent);

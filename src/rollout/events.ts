@@ -67,9 +67,12 @@ export const HostState = z.enum([
   "failed", // needs a human
   "unknown", // contact lost at or after activating; resolved only by asking the host
   "drifted",
+  "draining",
+  "saving", // its state is copied to the operator, before a conversion
   "kexec",
   "partitioning",
   "installing",
+  "restoring",
   "restarting",
   "verifying",
 ]);

@@ -22,9 +22,12 @@ const CLASS: Readonly<Record<HostState, HostClass>> = {
   failed: "failed",
   unknown: "busy",
   drifted: "failed",
+  draining: "busy",
+  saving: "busy",
   kexec: "busy",
   partitioning: "busy",
   installing: "busy",
+  restoring: "busy",
   restarting: "busy",
   verifying: "busy",
 };

@@ -6,9 +6,12 @@ import type { ViewState } from "./model.ts";
 
 const ORDER: readonly HostState[] = [
   "preflight",
+  "draining",
+  "saving",
   "kexec",
   "partitioning",
   "installing",
+  "restoring",
   "restarting",
   "verifying",
   "staging",
