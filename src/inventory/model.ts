@@ -3,10 +3,10 @@
  * Schema and defaults: `schema.ts`; merging: `resolve.ts`.
  */
 import type { MaintenanceWindow, Policy } from "../plan/policy.ts";
+import type { Role } from "./role.ts";
 
 export type HostName = string;
-export type Role = "peer" | "gateway" | "bootstrap";
-export const ROLES: readonly Role[] = ["peer", "gateway", "bootstrap"];
+export { ROLES, type Role } from "./role.ts";
 
 export type Arch = "x86_64-linux" | "aarch64-linux";
 

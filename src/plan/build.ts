@@ -5,7 +5,7 @@ import { buildGuards } from "./guards.ts";
 import { resolveLimits } from "./limits.ts";
 import type { Exclusion, Plan, PlannedHost, Resolution } from "./model.ts";
 import type { MaintenanceWindow } from "./policy.ts";
-import { describe, targetOf } from "./quantity.ts";
+import { describe, isZero, targetOf } from "./quantity.ts";
 import { buildWaves } from "./waves.ts";
 
 /** What a probe (or the store) says about a host when the plan is made. */
@@ -60,10 +60,8 @@ export function buildPlan(input: PlanInput): Plan {
   const eligible = sorted.filter(
     input.canaryFrom ?? ((h) => h.role === firstRole || h.rollout.canary === "always"),
   );
-  const count = Math.min(
-    input.waveless ? 0 : targetOf(policy.canary.count, sorted.length),
-    policy.canary.max,
-  );
+  const none = input.waveless === true || isZero(policy.canary.count);
+  const count = none ? 0 : Math.min(targetOf(policy.canary.count, sorted.length), policy.canary.max);
   const canaries = pickCanaries(
     eligible.map((host) => ({ host, version: input.known.get(host.name)?.current ?? null })),
     { count, spread: policy.canary.spread, prefer: input.prefer ?? (() => false), rank: input.rank },

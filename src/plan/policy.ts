@@ -1,5 +1,5 @@
 /** How a rollout behaves, with every default applied. Pure data; percentages stay symbolic until the plan resolves them. */
-import type { Role } from "../inventory/model.ts";
+import type { Role } from "../inventory/role.ts";
 
 /** An absolute number or a whole percentage; resolved at plan time by `quantity.ts` (contract §4). */
 export type Quantity =

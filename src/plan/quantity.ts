@@ -26,6 +26,11 @@ export function floorOf(q: Quantity, n: number): number {
   return q.kind === "count" ? q.n : ceilPercent(q.pct, n);
 }
 
+/** Literally nothing: "no canary", "none may be down". */
+export function isZero(q: Quantity): boolean {
+  return (q.kind === "count" ? q.n : q.pct) === 0;
+}
+
 export function describe(q: Quantity): string {
   return q.kind === "count" ? String(q.n) : `${q.pct} %`;
 }

@@ -33,13 +33,14 @@ export function buildWaves(
   const waves: PlannedWave[] = [];
   const add = (kind: PlannedWave["kind"], label: string, hosts: readonly OrderedHost[], soakMs: number) => {
     if (hosts.length === 0) return;
-    const tolerated = kind === "canary" ? policy.maxFailures.canary : policy.maxFailures.wave;
+    const { canary, wave, waveMax = Number.POSITIVE_INFINITY } = policy.maxFailures;
+    const tolerated = kind === "canary" ? canary : wave;
     waves.push({
       index: waves.length + 1,
       kind,
       label,
       hosts: hosts.map((h) => h.name),
-      maxFailures: toleranceOf(tolerated, hosts.length),
+      maxFailures: Math.min(toleranceOf(tolerated, hosts.length), waveMax),
       soakMs: Math.max(soakMs, ...hosts.map((h) => policy.roles[h.role]?.soakMs ?? 0)),
     });
   };
