@@ -10,6 +10,12 @@ const LAB = "Lab";
 /** Every command there is, in the order help shows them. Adding one: one file in `commands/` and one line here. */
 export const CATALOG: readonly CatalogEntry[] = [
   {
+    path: "init",
+    group: START,
+    summary: "start a new fleet: inventory and flake",
+    load: () => import("./commands/init.ts"),
+  },
+  {
     path: "inventory validate",
     group: START,
     summary: "check an inventory and show every problem",
@@ -44,6 +50,12 @@ export const CATALOG: readonly CatalogEntry[] = [
     group: START,
     summary: "a narrated tour on a simulated fleet",
     load: () => import("./commands/demo.ts"),
+  },
+  {
+    path: "completion",
+    group: START,
+    summary: "completion for bash, zsh and fish",
+    load: () => import("./commands/completion.ts"),
   },
 
   {
@@ -179,6 +191,12 @@ export const CATALOG: readonly CatalogEntry[] = [
     group: LOOK,
     summary: "where hosts are not what the fleet made them",
     load: () => import("./commands/drift.ts"),
+  },
+  {
+    path: "serve",
+    group: LOOK,
+    summary: "a page, an event stream and metrics for browsers and monitors",
+    load: () => import("./commands/serve.ts"),
   },
 
   {

@@ -6,27 +6,16 @@ import { CATALOG } from "./catalog.ts";
 import type { CatalogEntry, CommandSpec } from "./command.ts";
 import { VERSION } from "./version.ts";
 
-export async function runCli(argv: readonly string[], process: Process): Promise<ExitCode> {
-  const program = base(process);
-  const entry = findEntry(argv);
-  let chosen: { entry: CatalogEntry; args: readonly string[]; options: Record<string, unknown> } | null =
-    null;
-  const loaded = entry ? (await entry.load()).command : null;
+type Chosen = { entry: CatalogEntry; args: readonly string[]; options: Record<string, unknown> };
 
-  const groups = new Map<string, Command>();
-  for (const item of CATALOG) {
-    const leaf = place(program, groups, item);
-    if (item !== entry || !loaded) continue;
-    describe(leaf, loaded);
-    leaf.action((...given: unknown[]) => {
-      const command = given.at(-1) as Command;
-      chosen = {
-        entry: item,
-        args: command.processedArgs.flat().filter((a) => a !== undefined) as string[],
-        options: command.optsWithGlobals(),
-      };
-    });
-  }
+export async function runCli(argv: readonly string[], process: Process): Promise<ExitCode> {
+  if (argv[0] === "complete") return complete(argv.slice(1), process);
+  const entry = findEntry(argv);
+  const loaded = entry ? (await entry.load()).command : null;
+  let chosen: Chosen | null = null;
+  const program = buildProgram(process, entry, loaded, (choice) => {
+    chosen = choice;
+  });
   try {
     await program.parseAsync([...argv], { from: "user" });
   } catch (error) {
@@ -39,6 +28,46 @@ export async function runCli(argv: readonly string[], process: Process): Promise
   }
   const { execute } = await import("./execute.ts");
   return execute(process, loaded, chosen);
+}
+
+/** All commands by name and summary; `entry` also with what is known of it once it is `loaded`. */
+function buildProgram(
+  process: Process,
+  entry: CatalogEntry | null = null,
+  loaded: CommandSpec | null = null,
+  choose: (chosen: Chosen) => void = () => undefined,
+): Command {
+  const program = base(process);
+  const groups = new Map<string, Command>();
+  for (const item of CATALOG) {
+    const leaf = place(program, groups, item);
+    if (item !== entry || !loaded) continue;
+    describe(leaf, loaded);
+    leaf.action((...given: unknown[]) => {
+      const command = given.at(-1) as Command;
+      choose({
+        entry: item,
+        args: command.processedArgs.flat().filter((a) => a !== undefined) as string[],
+        options: command.optsWithGlobals(),
+      });
+    });
+  }
+  return program;
+}
+
+/** What the shell asks at every TAB: `complete -- WORDS`. Says nothing rather than something wrong, and never fails. */
+async function complete(argv: readonly string[], process: Process): Promise<ExitCode> {
+  try {
+    const words = argv[0] === "--" ? argv.slice(1) : argv;
+    const entry = findEntry(words.slice(0, -1));
+    const loaded = entry ? (await entry.load()).command : null;
+    const { candidates, inventoryOf } = await import("./completion.ts");
+    const found = () => inventoryOf(words, process).catch(() => null);
+    process.stdout.write(await candidates(buildProgram(process, entry, loaded), words, found));
+  } catch {
+    process.stdout.write(":4\n");
+  }
+  return EXIT.ok;
 }
 
 function base(process: Process): Command {
