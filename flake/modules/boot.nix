@@ -118,6 +118,9 @@ in
         enable = lib.mkDefault true;
         configurationLimit = lib.mkDefault config.macula.gc.keep;
       };
+      # The board's PCIe and USB reset drivers are not among NixOS's usual initrd modules, and the card must boot on
+      # every board of the family.
+      hardware.enableAllHardware = lib.mkDefault true;
       # The firmware turns the memory controller off; the kubelet refuses to start without it.
       boot.kernelParams = [
         "cgroup_enable=memory"

@@ -1,5 +1,5 @@
 /**
- * What each machine of the fixtures becomes, in full where a mistake would cost a machine. `golden/*.json` is read by
+ * What each machine of the fixtures becomes, in full where a mistake would cost a machine. `golden/*.golden` (JSON) is read by
  * people in review; `npx vitest run test/nix -u` writes it anew.
  */
 import { expect, it } from "vitest";
@@ -43,6 +43,6 @@ describeNix("the machines of", () => {
       summary(machine, layouts[host]),
     ]);
     const text = `${JSON.stringify(Object.fromEntries(all), null, 2)}\n`;
-    await expect(text).toMatchFileSnapshot(`golden/${name}.json`);
+    await expect(text).toMatchFileSnapshot(`golden/${name}.golden`);
   });
 });

@@ -33,4 +33,10 @@ describeNix("files of the flake", () => {
       expect(run.status).toBe(0);
     },
   );
+
+  // Their builds run it, and fail for anything it says.
+  it.skipIf(spawnSync("shellcheck", ["--version"]).status !== 0)("satisfy shellcheck", () => {
+    const run = spawnSync("shellcheck", ["-s", "bash", ...filesBelow(FLAKE, ".sh")], { encoding: "utf8" });
+    expect(run.stdout).toBe("");
+  });
 });
