@@ -1,21 +1,29 @@
 import { z } from "zod";
-import { EXIT } from "../../errors.ts";
+import type { App } from "../../app.ts";
+import { EXIT, FleetError } from "../../errors.ts";
+import { currentTarget } from "../../operate/current-target.ts";
 import type { Plan } from "../../plan/model.ts";
 import { startRun } from "../../rollout/launch.ts";
 import type { HostRecord, Store } from "../../store/store.ts";
 import { plural, shortRevision } from "../../ui/view/format.ts";
-import { defineCommand } from "../command.ts";
+import { defineCommand, type OptionSpec } from "../command.ts";
 import { driveRun } from "../follow.ts";
 import { isMachine } from "../hosts.ts";
 import { makePlan, showPlan } from "../planning.ts";
 import { POLICY_OPTIONS, PolicyOptions } from "../policy-options.ts";
 
-const owes = (record: HostRecord | undefined): boolean => record?.owes !== undefined;
+/** Left behind by a rollout; a machine whose installation was put off is nothing to roll out to. */
+const owes = (record: HostRecord | undefined): boolean => record?.owes?.run.startsWith("r-") === true;
 
 export const command = defineCommand({
   arguments: [["[inventory]", "inventory to read"]],
   options: [
-    ...POLICY_OPTIONS,
+    ...POLICY_OPTIONS.map(
+      (option): OptionSpec =>
+        option[0] === "--to <rev>"
+          ? [option[0], "revision to catch up to", "the newest that went through"]
+          : option,
+    ),
     ["--check", "only show what would be done"],
     ["--detailed-exitcode", "with --check: exit 2 when there is something to change"],
   ],
@@ -29,7 +37,17 @@ export const command = defineCommand({
     detailedExitcode: z.boolean().default(false),
   }),
   async run(app, { args, options }) {
-    const { plan, inventory, store, remote } = await makePlan(app, args[0], options, owes);
+    const to = options.to ?? (await target(app, args[0]));
+    if (to === null) {
+      throw new FleetError(
+        "usage",
+        "no rollout of this fleet has gone through yet: what should hosts catch up to?",
+        {
+          hint: "roll something out first, or name it with --to REV",
+        },
+      );
+    }
+    const { plan, inventory, store, remote } = await makePlan(app, args[0], { ...options, to }, owes);
     const waiting = plan.excluded.filter((e) => e.state === "deferred");
     if (plan.hosts.length === 0) {
       if (isMachine(app)) app.json(plan);
@@ -57,6 +75,11 @@ export const command = defineCommand({
     return driveRun(app, plan.id, store, remote, { inventory, planShown: shown });
   },
 });
+
+async function target(app: App, path: string | undefined): Promise<string | null> {
+  const store = await app.store(await app.inventory(path));
+  return currentTarget(await store.runs());
+}
 
 /** Who runs the target already, by whatever way it got there, owes nothing. */
 async function settle(store: Store, plan: Plan): Promise<void> {
