@@ -130,12 +130,14 @@ export interface StartOptions {
   readonly clock: Clock;
   /** Take hosts over from runs that are not finished. */
   readonly supersede?: boolean;
+  /** Hosts that were looked at: our fence must be above any they have met, also from another store. */
+  readonly sightings?: ReadonlyMap<HostName, Sighting>;
 }
 
 /** Creates the run with its plan as first event. Throws `locked` when an unfinished run has hosts in common. */
 export async function startRun(store: Store, plan: Plan, o: StartOptions): Promise<readonly FleetEvent[]> {
   const kind: RunKind = plan.kind === "rollback" ? "rollback" : "rollout";
-  const gate = await store.lease("fleet:start", o.operator, 10_000, o.clock.now());
+  const gate = await store.lease("fleet:start", o.operator, 10_000, o.clock.now(), highestFence(o.sightings));
   if (!gate)
     throw new FleetError("locked", "another run is being started right now", {
       hint: "try again in a moment",
@@ -159,6 +161,13 @@ export async function startRun(store: Store, plan: Plan, o: StartOptions): Promi
   } finally {
     await store.release(gate);
   }
+}
+
+function highestFence(sightings: StartOptions["sightings"]): number {
+  const fences = [...(sightings ?? new Map<HostName, Sighting>()).values()].map((s) =>
+    s.reachable ? (s.observation.state?.fence ?? 0) : 0,
+  );
+  return Math.max(0, ...fences);
 }
 
 async function refuseOverlap(store: Store, plan: Plan, o: StartOptions): Promise<void> {

@@ -96,10 +96,15 @@ export class MemoryStore implements Store {
     return this.#runs.get(id)?.record ?? null;
   }
 
-  async lease(key: string, owner: string, ttlMs: number, now: number): Promise<Lease | null> {
+  async lease(key: string, owner: string, ttlMs: number, now: number, above = 0): Promise<Lease | null> {
     const last = this.#leases.get(key);
     if (last?.held && last.expiresAt > now) return null;
-    const lease = { key, owner, fence: Math.max(0, ...[...this.#leases.values()].map((l) => l.fence)) + 1, expiresAt: now + ttlMs };
+    const lease = {
+      key,
+      owner,
+      fence: Math.max(above, ...[...this.#leases.values()].map((l) => l.fence)) + 1,
+      expiresAt: now + ttlMs,
+    };
     this.#leases.set(key, { ...lease, held: true });
     return lease;
   }

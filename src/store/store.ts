@@ -95,8 +95,11 @@ export interface Store extends AsyncDisposable {
   }): Promise<readonly RunRecord[]>;
   run(id: RunId): Promise<RunRecord | null>;
 
-  /** Grants when free or expired (`expiresAt <= now`); null while it is held, by whomever: holders `renew`. */
-  lease(key: string, owner: string, ttlMs: number, now: number): Promise<Lease | null>;
+  /**
+   * Grants when free or expired (`expiresAt <= now`); null while it is held, by whomever: holders `renew`.
+   * The fence granted is higher than `above`, for hosts that have met the fences of another store.
+   */
+  lease(key: string, owner: string, ttlMs: number, now: number, above?: number): Promise<Lease | null>;
   /** Throws `lease-lost` when it was granted to another meanwhile or released; merely expired is still ours. */
   renew(lease: Lease, ttlMs: number, now: number): Promise<Lease>;
   /** Frees it at once; does nothing when it is no longer ours. */

@@ -19,6 +19,13 @@ function leases(make: () => Promise<Subject>): void {
   describe("leases", () => {
     const store = subjectPerTest(make);
 
+    test("grow above a fence that hosts have met elsewhere", async () => {
+      const lease = await store().lease("run:r-1", "a", 1_000, T0, 41);
+      expect(lease?.fence).toBe(42);
+      expect((await store().lease("run:r-2", "a", 1_000, T0))?.fence).toBe(43);
+      expect((await store().lease("run:r-3", "a", 1_000, T0, 7))?.fence).toBe(44);
+    });
+
     test("are granted when free and refused while held, to everybody", async () => {
       const lease = await store().lease("run:r-1", "a", 1_000, T0);
       expect(lease).toEqual({ key: "run:r-1", owner: "a", fence: 1, expiresAt: T0 + 1_000 });

@@ -80,7 +80,7 @@ export const command = defineCommand({
     if (shown) await showPlan(app, inventory, plan, { to: "stderr" });
     // One named host is as explicit as it gets; a pattern is asked about.
     if (hosts.length > 1 && !(await app.confirm(`Roll ${hosts.length} hosts back?`))) return EXIT.error;
-    await startRun(store, plan, { operator: app.operator, clock: app.clock });
+    await startRun(store, plan, { operator: app.operator, clock: app.clock, sightings: seen });
     const exit = await driveRun(app, plan.id, store, remote, { inventory, planShown: shown });
     if (exit === EXIT.ok && options.hold) {
       for (const host of hosts) {

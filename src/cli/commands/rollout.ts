@@ -43,7 +43,12 @@ export const command = defineCommand({
       app.note("nothing was changed");
       return EXIT.error;
     }
-    await startRun(store, plan, { operator: app.operator, clock: app.clock, supersede: options.supersede });
+    await startRun(store, plan, {
+      operator: app.operator,
+      clock: app.clock,
+      supersede: options.supersede,
+      sightings: made.sightings,
+    });
     return driveRun(app, plan.id, store, remote, { inventory, planShown: shown });
   },
 });

@@ -117,16 +117,16 @@ export class SqlStore implements Store {
   }
 
   // A released lease keeps its row: its fence must go on growing.
-  async lease(key: string, owner: string, ttlMs: number, now: number): Promise<Lease | null> {
+  async lease(key: string, owner: string, ttlMs: number, now: number, above = 0): Promise<Lease | null> {
     const expiresAt = now + ttlMs;
     const [granted] = await this.#write(
       `INSERT INTO ${this.#schema}.lease AS last (key, owner, fence, expires_at, held)
-       VALUES (?, ?, (SELECT coalesce(max(fence), 0) + 1 FROM ${this.#schema}.lease), ?, 1)
+       VALUES (?, ?, (SELECT coalesce(max(CASE WHEN fence > ? THEN fence END), ?) + 1 FROM ${this.#schema}.lease), ?, 1)
        ON CONFLICT (key) DO UPDATE
          SET owner = excluded.owner, fence = excluded.fence, expires_at = excluded.expires_at, held = 1
          WHERE last.held = 0 OR last.expires_at <= ?
        RETURNING fence`,
-      [key, owner, expiresAt, now],
+      [key, owner, above, above, expiresAt, now],
     );
     return granted === undefined ? null : { key, owner, fence: Number(granted.fence), expiresAt };
   }
