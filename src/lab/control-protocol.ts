@@ -17,6 +17,10 @@ export const HostReport = z.object({
   faults: z.array(z.enum(FAULT_KINDS)),
   hostKey: z.string(),
   mnt: z.enum(["none", "formatted", "installed"]),
+  /** Revert timers that are running. */
+  armed: z.array(z.string()),
+  /** Run -> what the host wrote down about it. */
+  logs: z.record(z.string(), z.array(z.string())),
 });
 export type HostReport = z.infer<typeof HostReport>;
 

@@ -114,5 +114,7 @@ function reportOf(
     faults: [...m.faults],
     hostKey: h.hostPublicKey,
     mnt: m.memory?.mnt ?? "none",
+    armed: (m.memory?.timers ?? []).map((t) => t.unit),
+    logs: Object.fromEntries(Object.entries(m.disk.logs).map(([run, lines]) => [run, [...lines]])),
   };
 }
