@@ -18,8 +18,8 @@ let
   // host.users;
 
   # `luks`, or a reference to the passphrase, which means the same and says where it is.
-  encryption = host.disk.encryption;
-  encryptionRef = if encryption != null && lib.hasInfix ":" encryption then encryption else null;
+  encryption = if host.disk.encryption == null then "none" else host.disk.encryption;
+  encryptionRef = if lib.hasInfix ":" encryption then encryption else null;
 
   plainFiles = lib.filter (f: (f.ref or null) == null) host.files;
   secretFiles = lib.filter (f: (f.ref or null) != null) host.files;
@@ -63,7 +63,7 @@ in
           layout = lib.mkDefault host.disk.layout;
           espSize = lib.mkDefault host.disk.espSize;
           swap = set host.disk.swap;
-          encryption = lib.mkDefault (if encryption == null then "none" else "luks");
+          encryption = lib.mkDefault (if encryptionRef != null then "luks" else encryption);
           keep = host.disk.keep;
           data = host.disk.extra;
         };

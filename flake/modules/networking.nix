@@ -79,6 +79,12 @@ in
         nameservers = cfg.dns;
         firewall.enable = lib.mkDefault true;
       };
+      assertions = [
+        {
+          assertion = cfg.dhcp || cfg.static != null || wifi || config.networking.useDHCP;
+          message = "${config.networking.hostName}: network has neither dhcp nor static nor wifi, so nobody could reach it.";
+        }
+      ];
       networking.timeServers = lib.mkIf (cfg.ntp != [ ]) cfg.ntp;
 
       # One card with an address is online; the others may never have a cable.

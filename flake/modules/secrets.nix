@@ -72,6 +72,18 @@ in
       assertion = !(inStore secret.path);
       message = "macula.secrets.${name}.path is in the Nix store, which everybody can read.";
     }) cfg;
+    # Delivered as root's before the owner exists on the machine; the owner is set at boot and at each activation.
+    systemd.tmpfiles.settings."06-macula-secrets" = lib.listToAttrs (
+      lib.mapAttrsToList (
+        _: s:
+        lib.nameValuePair s.path {
+          z = {
+            inherit (s) mode;
+            user = s.owner;
+          };
+        }
+      ) (lib.filterAttrs (_: s: s.owner != "root" && !s.installOnly) cfg)
+    );
     # 0711: a service user opens its own file by name and can list nothing.
     systemd.tmpfiles.settings."05-macula-secrets" = lib.mkIf (cfg != { }) {
       "/var/lib/macula-fleet".d = {

@@ -2,8 +2,8 @@
   description = "My Macula fleet";
 
   inputs = {
-    # Where you have MaculaOS from; `dir=flake` because it is a folder of the macula-fleet repository.
-    macula.url = "git+file:../macula-fleet?dir=flake";
+    # Where you have the macula-fleet repository from; MaculaOS is its folder `flake`.
+    macula.url = "git+https://git.example.org/macula-fleet?dir=flake";
     # Your own pin. Update it when you want newer machines: nix flake update nixpkgs
     nixpkgs.url = "github:NixOS/nixpkgs/nixos-26.05";
     macula.inputs.nixpkgs.follows = "nixpkgs";

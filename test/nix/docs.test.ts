@@ -39,6 +39,18 @@ describeNix("the flake's documentation", () => {
     for (const link of links) expect(existsSync(join(dirname(path), link)), link).toBe(true);
   });
 
+  it("has a template that hands its inventory and modules to mkFleet", () => {
+    const outputs = evaluate([
+      "--expr",
+      `let f = import ${FLAKE}/template/flake.nix; fleet = args: { nixosConfigurations = args; packages = 1; legacyPackages = 2; secrets = 3; };
+       in f.outputs { macula.lib.mkFleet = fleet; inventory = "the inventory"; }`,
+    ]);
+    expect(outputs).toMatchObject({
+      nixosConfigurations: { inventory: "the inventory" },
+      lib: { secrets: 3 },
+    });
+  });
+
   it("exports each module so that it evaluates alone", () => {
     const names = ["base", "k3s", "macula", "networking"];
     const lib = `import ${HERE}lib`;

@@ -220,6 +220,13 @@ describeNix("a machine", () => {
     });
   });
 
+  it("is refused without any network", () => {
+    const extra = module("{ lib, ... }: { macula.network.dhcp = false; }");
+    expect(machine(homelab, "node-01", { extra }).failed).toEqual([
+      expect.stringContaining("neither dhcp nor static"),
+    ]);
+  });
+
   it("has Wi-Fi with its key in a file", () => {
     const m = machine(fixture("commons"), "gent-peer-01");
     expect(m.values).toMatchObject({
@@ -231,6 +238,9 @@ describeNix("a machine", () => {
       entries: { psk_0: "sops:secrets/gent.yaml#wifi" },
       owner: "wpa_supplicant",
     });
+    expect(
+      m.values["systemd.tmpfiles.settings.06-macula-secrets./var/lib/macula-fleet/secrets/wifi.z.user"],
+    ).toBe("wpa_supplicant");
   });
 
   it("carries no wizard when it is in the inventory; the wizard yields to the marker", () => {

@@ -27,6 +27,7 @@ function machine(): Stage & { pull(target?: string): Outcome; target: string } {
         MACULA_PROFILE: s.path("profile"),
         MACULA_CURRENT: s.path("current"),
         MACULA_STATE: s.path("state"),
+        MACULA_RUN: s.path("run"),
         MACULA_ROOTS: s.path("roots"),
         MACULA_STORE: s.path("store"),
       });
@@ -88,10 +89,21 @@ describe("macula-pull", () => {
     const there = machine();
     expect(there.pull(there.path("store/h-a")).code).toBe(0);
     expect(order(there)).toEqual([]);
+    const note = (until: number) => `{\n  "by": "ops",\n  "reason": "maintenance",\n  "until": ${until}\n}\n`;
     const held = machine();
-    held.write("state/hold", "maintenance\n");
+    held.write("state/hold.json", note(0));
     expect(held.pull()).toMatchObject({ code: 0, stdout: "held: maintenance\n" });
     expect(order(held)).toEqual([]);
+    const over = machine();
+    over.write("state/hold.json", note(1));
+    expect(over.pull()).toMatchObject({ code: 0, stdout: expect.stringContaining("committed") });
+    const locked = machine();
+    locked.write("state/lock.json", '{\n  "by": "ops",\n  "reason": "audit",\n  "since": 1\n}\n');
+    expect(locked.pull()).toMatchObject({ code: 0, stdout: "locked: audit\n" });
+    const pushed = machine();
+    pushed.write("state/state.json", '{\n  "schema": 1,\n  "phase": "activated"\n}\n');
+    expect(pushed.pull()).toMatchObject({ code: 0, stdout: "a rollout is under way here\n" });
+    expect(order(pushed)).toEqual([]);
     const alone = machine();
     alone.program("curl", "exit 6");
     expect(alone.pull().code).toBe(1);

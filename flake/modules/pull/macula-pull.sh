@@ -5,19 +5,38 @@ url=${1:?URL} confirm=${2:?seconds}
 profile=${MACULA_PROFILE:-/nix/var/nix/profiles/system}
 current=${MACULA_CURRENT:-/run/current-system}
 state=${MACULA_STATE:-/var/lib/macula-fleet}
+run=${MACULA_RUN:-/run/macula-fleet}
 roots=${MACULA_ROOTS:-/nix/var/nix/gcroots/macula-fleet}
 store=${MACULA_STORE:-/nix/store}
 unit=macula-pull-revert
 
+# One line of a JSON note, written one field a line.
+field() { sed -n "s/^ *\"$2\": \"\{0,1\}\(.*[^\",]\)\"\{0,1\},\{0,1\}\$/\1/p" "$1" 2>/dev/null; }
+
 mkdir -p "$state" "$roots"
-exec 9>"$state/pull.lock"
+[ -d "$run" ] || (umask 077 && mkdir -p "$run")
+# The lock of macula-fleet's own operations: a pull and a push never act at once.
+exec 9>"$run/lock"
 flock -n 9 || {
-  echo "another activation is under way"
+  echo "another operation is under way"
   exit 0
 }
-if [ -e "$state/hold" ]; then
-  echo "held: $(head -n 1 "$state/hold")"
+case $(field "$state/state.json" phase) in
+  activating | activated | reverting)
+    echo "a rollout is under way here"
+    exit 0
+    ;;
+esac
+if [ -e "$state/lock.json" ]; then
+  echo "locked: $(field "$state/lock.json" reason)"
   exit 0
+fi
+if [ -e "$state/hold.json" ]; then
+  until=$(field "$state/hold.json" until)
+  if [ "${until:-0}" = 0 ] || [ "$(date +%s)" -lt "$until" ]; then
+    echo "held: $(field "$state/hold.json" reason)"
+    exit 0
+  fi
 fi
 
 target=$(curl -fsS --max-time 30 "$url") || {
