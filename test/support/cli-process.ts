@@ -81,7 +81,10 @@ export function start(args: readonly string[], o: RunOptions = {}): Started {
       return stderr;
     },
     pid: child.pid ?? -1,
-    signal: (name) => void child.kill(name),
+    // Not execa's kill, which would make a SIGTERM a SIGKILL soon after.
+    signal: (name) => {
+      if (!ended && child.pid !== undefined) process.kill(child.pid, name);
+    },
     done,
     until: (pattern) =>
       new Promise((resolve, reject) => {

@@ -15,6 +15,8 @@ const HostRow = z.object({
   profile: z.string(),
   bootDefault: z.string(),
   faults: z.array(z.string()),
+  armed: z.array(z.string()),
+  logs: z.record(z.string(), z.array(z.string())),
 });
 export type HostRow = z.infer<typeof HostRow>;
 const LabStatus = z.object({ head: z.string(), hosts: z.array(HostRow) });
@@ -128,6 +130,10 @@ export function walks(events: readonly FleetEvent[]): Record<string, string[]> {
   return all;
 }
 
+/** How often a host itself says that it activated something for a run. */
+export const activations = (host: HostRow, run: string): number =>
+  (host.logs[run] ?? []).filter((line) => line.includes("switch-to-configuration test")).length;
+
 /** What contract §5 and §6 promise of every journal. Null when it holds. */
 export function broken(events: readonly FleetEvent[]): string | null {
   const gap = events.findIndex((e, i) => e.seq !== i + 1);
@@ -137,6 +143,8 @@ export function broken(events: readonly FleetEvent[]): string | null {
   for (const e of events) {
     if (e.type !== "host.state" || e.data.from === e.data.to) continue;
     const key = `${e.host} attempt ${e.attempt}`;
+    // Back to staged: the host was asked, and nothing had begun on it.
+    if (e.data.to === "staged") begun.delete(key);
     if (e.data.to === "activating" && e.data.from === "staged") {
       if (begun.has(key)) return `${key} activated twice`;
       begun.add(key);
