@@ -10,7 +10,7 @@ import type { Context } from "./context.ts";
 import { decide } from "./decide.ts";
 import type { Decision, Effect, EffectKind, Outcome } from "./effects.ts";
 import { type EventBody, type FleetEvent, TERMINAL_STATES } from "./events.ts";
-import { interpret } from "./interpret.ts";
+import { giveBack, interpret } from "./interpret.ts";
 import { Neighbours } from "./neighbours.ts";
 import { type Performer, perform } from "./perform.ts";
 import { RULES, type Rules } from "./rules.ts";
@@ -169,18 +169,22 @@ class Engine {
     return events;
   }
 
-  /** A slot is taken alone: what other runs have in flight is looked up, and the slot journalled, under a common lease. */
+  /**
+   * A slot is claimed in the journal, then looked at again: of two rollouts that claim the last one at the same
+   * moment at least one sees the other and gives it back, before anything has begun. No clock is trusted for that.
+   */
   async #settle(outcome: Outcome): Promise<readonly FleetEvent[]> {
     if (outcome.effect.kind !== "guard") return this.#take(interpret(this.state, outcome, this.#context()));
-    const { clock } = this.#deps;
-    const claim = await this.#patiently(() => this.#neighbours.claim(this.lease.owner, clock.now()));
-    if (claim === null) return []; // The next decision asks again.
-    try {
-      await this.#patiently(() => this.#neighbours.refresh());
-      return await this.#take(interpret(this.state, outcome, this.#context()));
-    } finally {
-      await this.#neighbours.release(claim).catch(() => undefined);
-    }
+    const before = this.state;
+    await this.#patiently(() => this.#neighbours.refresh());
+    const claim = interpret(before, outcome, this.#context());
+    if (claim.effects.length === 0) return this.#take(claim);
+    const events = await this.#append(claim.events);
+    await this.#patiently(() => this.#neighbours.refresh());
+    if (interpret(before, outcome, this.#context()).effects.length === 0)
+      return [...events, ...(await this.#append(giveBack(this.state, outcome.effect.host, this.#context())))];
+    for (const effect of claim.effects) this.#begin(effect);
+    return events;
   }
 
   async #lookAround(): Promise<void> {

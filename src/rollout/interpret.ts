@@ -12,7 +12,7 @@ import { interpretFailure } from "./interpret-failure.ts";
 import { goesBack } from "./roll-back.ts";
 import { guarding } from "./slots.ts";
 import type { HostProgress, RolloutState } from "./state.ts";
-import { pollMs } from "./timing.ts";
+import { backoffMs, pollMs } from "./timing.ts";
 
 type OutcomeOf<K extends Outcome["effect"]["kind"]> = Extract<Outcome, { ok: true; effect: { kind: K } }>;
 
@@ -206,6 +206,16 @@ function guarded(
     events: [moved(state, host, "activating", msg, { fence: context.fence, deadline, mode: host.mode })],
     effects: [{ kind: "activate", host: host.name }],
   };
+}
+
+/** Another rollout claimed the same room at the same moment: the host, not told anything yet, waits again. */
+export function giveBack(state: RolloutState, name: string, context: Context): EventBody[] {
+  const host = state.hosts.get(name);
+  if (host?.state !== "activating") return [];
+  const message = "another rollout took the slot at the same moment";
+  const pause = backoffMs({ ...host, name: `${state.plan.id} ${name}`, tries: 0 }, state.plan.policy);
+  const failure = { code: "host-busy", message, transient: true };
+  return [moved(state, host, "staged", message, { failure, deadline: iso(context.now + pause) })];
 }
 
 /** The guard does not agree now: asked again a little later. */

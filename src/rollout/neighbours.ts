@@ -1,12 +1,8 @@
 /** Other rollouts that run at the same time: what they have in flight counts against the limits of this one, too. */
-import type { Lease, Store } from "../store/store.ts";
+import type { Store } from "../store/store.ts";
 import { addElsewhere, type Elsewhere, NOWHERE_ELSE } from "./budgets.ts";
 import { TERMINAL_STATES } from "./events.ts";
 import { evolve, type RolloutState } from "./state.ts";
-
-/** Held while a run looks at the others and takes a slot, so that two cannot take the same one. */
-const SLOTS = "fleet:slots";
-const SLOTS_TTL_MS = 10_000;
 
 export class Neighbours {
   readonly #store: Store;
@@ -33,14 +29,5 @@ export class Neighbours {
       if (state !== null && !TERMINAL_STATES.has(state.status)) this.#known.set(id, state);
     }
     this.sum = [...this.#known.values()].reduce(addElsewhere, NOWHERE_ELSE);
-  }
-
-  /** The right to take slots, or null while another run has it. */
-  async claim(owner: string, now: number): Promise<Lease | null> {
-    return this.#store.lease(SLOTS, owner, SLOTS_TTL_MS, now);
-  }
-
-  async release(lease: Lease): Promise<void> {
-    await this.#store.release(lease);
   }
 }
