@@ -1,56 +1,92 @@
 /** What `install` needs of the operator and of this machine. */
 import { existsSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { resolve } from "node:path";
 import type { App } from "../app.ts";
 import { FleetError } from "../errors.ts";
-import type { InstallPlan } from "../install/plan.ts";
+import { findProgram } from "../install/anywhere/find-program.ts";
+import { type InstallPlan, losesData } from "../install/plan.ts";
 import type { Inventory } from "../inventory/model.ts";
 import { labLayout } from "../lab/layout.ts";
+import { createPaint } from "../ui/paint.ts";
+import { labLine } from "../ui/view/lab.ts";
+import { installPlanLines } from "./install-view.ts";
 
-/** nixos-anywhere as stated, as the lab's stand-in, from PATH, or through Nix. */
-export async function findAnywhere(
+export interface AnywhereProgram {
+  readonly program: readonly string[];
+  /** The lab's own, which runs no ssh. */
+  readonly standIn: boolean;
+}
+
+/** nixos-anywhere as stated, as the lab's stand-in, from PATH, or through Nix. Throws `tool-missing`. */
+export function findAnywhere(
   inventory: Inventory,
   stated: string | undefined,
-  env: Readonly<Record<string, string | undefined>>,
-): Promise<readonly string[]> {
+  o: { readonly env: Readonly<Record<string, string | undefined>>; readonly cwd: string },
+): AnywhereProgram {
   if (stated !== undefined) {
-    if (!existsSync(stated))
+    const path = resolve(o.cwd, stated);
+    if (!existsSync(path))
       throw new FleetError("tool-missing", `${stated} does not exist`, {
         hint: "name nixos-anywhere with --nixos-anywhere PATH",
       });
-    return [stated];
+    return { program: [path], standIn: false };
   }
-  if (inventory.lab?.backend === "sim") return [labLayout(inventory.lab.dir).nixosAnywhere];
-  const path = (env.PATH ?? "").split(delimiter).filter((dir) => dir !== "");
-  const inPath = (name: string) => path.map((dir) => join(dir, name)).find((file) => existsSync(file));
-  const found = inPath("nixos-anywhere");
-  if (found) return [found];
-  const nix = inPath("nix");
-  if (nix)
-    return [
-      nix,
-      "--extra-experimental-features",
-      "nix-command flakes",
-      "run",
-      "github:nix-community/nixos-anywhere",
-      "--",
-    ];
+  if (inventory.lab?.backend === "sim")
+    return { program: [labLayout(inventory.lab.dir).nixosAnywhere], standIn: true };
+  const found = findProgram("nixos-anywhere", o.env.PATH);
+  if (found) return { program: [found], standIn: false };
+  const nix = findProgram("nix", o.env.PATH);
+  if (nix) {
+    const features = ["--extra-experimental-features", "nix-command flakes"];
+    const flake = "github:nix-community/nixos-anywhere";
+    return { program: [nix, ...features, "run", flake, "--"], standIn: false };
+  }
   throw new FleetError("tool-missing", "neither nixos-anywhere nor nix is on this machine", {
     hint: "install Nix, or name nixos-anywhere with --nixos-anywhere PATH",
   });
 }
 
-/** Each machine is typed by name on a terminal; elsewhere `--yes` must be said. */
-export async function confirmErasure(app: App, plan: InstallPlan): Promise<void> {
-  if (app.globals.yes) return;
+export function showInstallPlan(
+  app: App,
+  inventory: Inventory,
+  plan: InstallPlan,
+  to: "stdout" | "stderr",
+): void {
+  const lines = [...(inventory.lab ? [labLine()] : []), ...installPlanLines(plan)];
+  const text = lines.map(createPaint(app.color)).join("\n");
+  if (to === "stdout") app.print(text);
+  else app.note(text);
+}
+
+/**
+ * Each machine is typed by name on a terminal. With `--yes` nobody is asked; but where something would be lost, outside
+ * of a lab, `--yes` counts only together with the hash of the plan that somebody has looked at.
+ */
+export async function confirmErasure(
+  app: App,
+  inventory: Inventory,
+  plan: InstallPlan,
+  planHash: string | undefined,
+): Promise<void> {
+  const erased = plan.hosts.filter((h) => {
+    const target = plan.targets[h.name];
+    return target !== undefined && losesData(target);
+  });
+  const again = `look at it with --check, then: macula-fleet install --yes --plan-hash ${plan.hash}`;
+  if (app.globals.yes) {
+    if (planHash !== undefined || inventory.lab || erased.length === 0) return;
+    throw new FleetError(
+      "needs-confirmation",
+      `${erased.map((h) => h.name).join(", ")}: what they run or hold would be lost, so --yes needs the hash of the plan`,
+      { hint: again },
+    );
+  }
   const { stdin, stdout } = app.process;
   if (!stdin.isTTY || !stdout.isTTY) {
     throw new FleetError(
       "needs-confirmation",
       `${plan.hosts.length} machines would be erased, and nobody can be asked here`,
-      {
-        hint: `look at it with --check, then: macula-fleet install --yes --plan-hash ${plan.hash}`,
-      },
+      { hint: again },
     );
   }
   const { text, isCancel } = await import("@clack/prompts");

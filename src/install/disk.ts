@@ -6,6 +6,8 @@ import type { Refusal } from "./checks/index.ts";
 export interface Disk {
   /** `/dev/disk/by-id/…` where there is one. */
   readonly path: string;
+  /** Every name it had when it was chosen. */
+  readonly names: readonly string[];
   readonly model: string;
   readonly serial: string;
   /** KiB. */
@@ -20,7 +22,8 @@ export type DiskChoice =
 
 export function chooseDisk(host: Host, facts: HostFacts): DiskChoice {
   const { device, serial } = host.disk;
-  const fixed = facts.disks.filter((d) => !d.removable);
+  // A card reader without a card is a disk of no size.
+  const fixed = facts.disks.filter((d) => !d.removable && d.size > 0);
   const wanted = device === "auto" || device === "facts" ? null : device;
   const matching =
     wanted === null ? fixed : facts.disks.filter((d) => devicePath(d) === wanted || d.byId.includes(wanted));
@@ -47,22 +50,32 @@ export function chooseDisk(host: Host, facts: HostFacts): DiskChoice {
       "name one by id: disk.device: /dev/disk/by-id/…",
     );
   }
+  const kept = host.disk.keep.find((k) => namesOf(disk).includes(k));
+  if (kept !== undefined)
+    return refuse("disk-kept", `${kept} is one of the disks to keep (disk.keep)`, "name another disk.device");
   if (disk.removable)
     return refuse("disk-removable", `${name(disk)} is removable`, "installations go to fixed disks only");
   return {
     ok: true,
     disk: {
-      path: disk.byId[0] ?? devicePath(disk),
+      path: wanted ?? disk.byId[0] ?? devicePath(disk),
+      names: namesOf(disk),
       model: disk.model,
       serial: disk.serial,
       size: disk.size,
-      contents: disk.partitions,
+      contents: [
+        ...disk.partitions,
+        ...(disk.mounted.length > 0 ? [`mounted at ${disk.mounted.join(", ")}`] : []),
+      ],
     },
   };
 }
 
+/** Stable names first. */
+export const namesOf = (d: DiskFacts): readonly string[] => [...d.byId, devicePath(d)];
 const devicePath = (d: DiskFacts): string => (d.name.startsWith("/") ? d.name : `/dev/${d.name}`);
-const name = (d: DiskFacts): string => `${d.byId[0] ?? devicePath(d)}${d.model ? ` (${d.model})` : ""}`;
+const name = (d: DiskFacts): string =>
+  `${d.byId[0] ?? devicePath(d)}${d.model || d.serial ? ` (${[d.model, d.serial].filter(Boolean).join(", serial ")})` : ""}`;
 
 function refuse(code: string, message: string, fix: string): DiskChoice {
   return { ok: false, refusal: { code, severity: "refuse", message, fix } };

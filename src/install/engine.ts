@@ -1,25 +1,26 @@
 /** Installs the machines of a journalled plan side by side; a machine that fails keeps the others going. */
-import { mkdtemp } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { chmod, mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import pMap from "p-map";
-import { FleetError, toFailure } from "../errors.ts";
+import { FleetError } from "../errors.ts";
 import type { HostDriver, HostOperations } from "../host/driver.ts";
 import type { CheckConfig, Host, HostName } from "../inventory/model.ts";
 import { Channel } from "../kernel/channel.ts";
 import type { Clock } from "../kernel/clock.ts";
-import { moved, runMoved } from "../rollout/bodies.ts";
+import { runMoved } from "../rollout/bodies.ts";
 import { tally } from "../rollout/classes.ts";
 import { LEASE_TTL_MS } from "../rollout/engine.ts";
-import type { FleetEvent, HostState } from "../rollout/events.ts";
+import type { FleetEvent } from "../rollout/events.ts";
 import { replay } from "../rollout/state.ts";
 import { summarize } from "../rollout/summary.ts";
 import type { Store } from "../store/store.ts";
 import type { Target } from "../transport/transport.ts";
-import { type HostIdentity, type IdentityVault, stageFiles } from "./identity.ts";
+import type { HostIdentity, IdentityVault } from "./identity.ts";
 import { RunJournal } from "./journal.ts";
-import { INSTALL_PHASES, type InstallPhase, type PhaseContext } from "./phases.ts";
+import { installOne } from "./machine.ts";
 import type { InstallPlan } from "./plan.ts";
+import type { SecretFile } from "./secrets/gather.ts";
+import type { AddressHints } from "./whereabouts.ts";
 
 export interface InstallDeps {
   readonly store: Store;
@@ -30,16 +31,24 @@ export interface InstallDeps {
   readonly checks: (host: Host) => readonly CheckConfig[];
   readonly targetOf: (host: Host) => Target;
   readonly vault: IdentityVault;
-  /** Files with secrets for the new system, path -> text; read just before they are needed. */
-  readonly secretsFor: (host: Host) => Promise<ReadonlyMap<string, string>>;
+  /** The new system's secrets; read just before they are needed, and not kept. */
+  readonly secretsFor: (host: Host) => Promise<readonly SecretFile[]>;
   /** Makes the proved key the one that is known from now on. */
   readonly pin: (host: Host, identity: HostIdentity) => Promise<void>;
+  /** More for the new system than identity and secrets: a tree laid over its root, options for nixos-anywhere. */
+  readonly moreFor?: (host: Host) => { readonly overlay?: string; readonly options?: readonly string[] };
   readonly program: readonly string[];
+  /** The lab's stand-in: finds machines by address and port. */
+  readonly standIn?: boolean;
   readonly kexec?: string;
+  readonly pathVariable: string | undefined;
+  readonly hints: AddressHints;
+  /** Private directory for keys and secrets on their way; below it one per run, removed at the run's end. */
+  readonly workDir: string;
+  /** One log file per machine, below a directory per run. */
+  readonly logDir: string;
   /** Machines at the same time. */
   readonly parallel: number;
-  /** What is done to each machine, in order; a conversion does more. Default: `INSTALL_PHASES`. */
-  readonly phases?: readonly InstallPhase[];
   /** Scales every phase's deadline; tests and labs use less. */
   readonly patience?: number;
 }
@@ -62,13 +71,8 @@ export async function* driveInstall(
   const channel = new Channel<FleetEvent>();
   const journal = new RunJournal(store, clock, lease, state, (event) => channel.push(event));
   const life = new AbortController();
-  const work = installAll(
-    journal,
-    history,
-    deps,
-    signals,
-    AbortSignal.any([signals.abort, life.signal]),
-  ).then(
+  const signal = AbortSignal.any([signals.abort, life.signal]);
+  const work = installAll(journal, history, deps, signals, signal).then(
     () => channel.close(),
     (error: unknown) => channel.fail(error),
   );
@@ -94,22 +98,28 @@ async function installAll(
   signal: AbortSignal,
 ): Promise<void> {
   const plan = journal.state.plan as InstallPlan;
-  await journal.append((s) => [runMoved(s, "running", "installation started")]);
-  await pMap(
-    plan.hosts,
-    async ({ name }) => {
-      if (signals.drain.aborted || journal.state.hosts.get(name)?.state === "updated") return;
-      await installOne(
-        journal,
-        name,
-        plan,
-        reached(history, name, deps.phases ?? INSTALL_PHASES),
-        deps,
-        signal,
-      );
-    },
-    { concurrency: deps.parallel, signal },
-  );
+  const workDir = join(deps.workDir, plan.id);
+  // What a killed controller left of secrets goes first.
+  await rm(workDir, { recursive: true, force: true });
+  await mkdir(workDir, { recursive: true, mode: 0o700 });
+  await chmod(deps.workDir, 0o700);
+  try {
+    await journal.append((s) => [runMoved(s, "running", "installation started")]);
+    await pMap(
+      plan.hosts,
+      async ({ name }) => {
+        if (signals.drain.aborted || journal.state.hosts.get(name)?.state === "updated") return;
+        await installOne({ journal, history, name, plan, deps, workDir: join(workDir, name), signal });
+      },
+      { concurrency: deps.parallel, signal, stopOnError: false },
+    );
+    await conclude(journal, signals.drain.aborted);
+  } finally {
+    await rm(workDir, { recursive: true, force: true });
+  }
+}
+
+async function conclude(journal: RunJournal, drained: boolean): Promise<void> {
   const t = tally(journal.state.hosts.values());
   const end =
     t.failed > 0
@@ -119,92 +129,8 @@ async function installAll(
         : t.deferred > 0
           ? "succeeded_with_stragglers"
           : "succeeded";
-  await journal.append((s) => [
-    runMoved(
-      s,
-      end,
-      `${t.ok} installed, ${t.failed} failed, ${t.pending} not done`,
-      end === "paused" ? "operator" : undefined,
-    ),
-  ]);
-  await journal.append((s) => [summarize(s, signals.drain.aborted)]);
-}
-
-/** The phase an earlier controller was in: the installation goes on there, not at the beginning. */
-function reached(
-  history: readonly FleetEvent[],
-  name: HostName,
-  all: readonly InstallPhase[],
-): HostState | null {
-  const phases = new Set(all.map((p) => p.state));
-  const last = history.findLast((e) => e.type === "host.state" && e.host === name && phases.has(e.data.to));
-  return last?.type === "host.state" ? last.data.to : null;
-}
-
-async function installOne(
-  journal: RunJournal,
-  name: HostName,
-  plan: InstallPlan,
-  from: HostState | null,
-  deps: InstallDeps,
-  signal: AbortSignal,
-): Promise<void> {
-  const host = deps.hosts.get(name);
-  const target = plan.targets[name];
-  if (!host || !target) throw new TypeError(`the plan names ${name}, the inventory does not`);
-  const to = (state: HostState, msg: string, extra: Parameters<typeof moved>[4] = {}) =>
-    journal.append((s) => {
-      const at = s.hosts.get(name);
-      return at ? [moved(s, at, state, msg, extra)] : [];
-    });
-  try {
-    const identity = await deps.vault.of(name);
-    const extraFiles = await mkdtemp(join(tmpdir(), "macula-fleet-files-"));
-    await using _files = await stageFiles(extraFiles, identity, await deps.secretsFor(host));
-    const context: PhaseContext = {
-      host,
-      target,
-      identity,
-      extraFiles,
-      driver: deps.driver,
-      targetOf: deps.targetOf,
-      checks: deps.checks(host),
-      program: deps.program,
-      ...(deps.kexec === undefined ? {} : { kexec: deps.kexec }),
-      clock: deps.clock,
-      signal,
-      note: (text) => {
-        void journal
-          .append((s) => {
-            const at = s.hosts.get(name);
-            return at ? [{ ...moved(s, at, at.state, text), level: "debug" }] : [];
-          })
-          .catch(() => undefined);
-      },
-    };
-    const phases = deps.phases ?? INSTALL_PHASES;
-    const start = Math.max(
-      0,
-      phases.findIndex((p) => p.state === from),
-    );
-    for (const phase of phases.slice(start)) {
-      signal.throwIfAborted();
-      if (phase.skip?.(context)) continue;
-      await to(phase.state, phase.intent);
-      await phase.run(context, phase.deadlineMs * (deps.patience ?? 1));
-    }
-    await deps.pin(host, identity);
-    await to("updated", "installed: runs the new system, healthy, under its own key");
-  } catch (error) {
-    signal.throwIfAborted();
-    const failure = toFailure(error);
-    await to("failed", failure.message, {
-      failure: {
-        code: failure.code,
-        message: failure.message,
-        transient: false,
-        ...(failure.hint === undefined ? {} : { hint: failure.hint }),
-      },
-    });
-  }
+  const reason = end === "paused" ? "operator" : undefined;
+  const said = `${t.ok} installed, ${t.failed} failed, ${t.pending} not done`;
+  await journal.append((s) => [runMoved(s, end, said, reason)]);
+  await journal.append((s) => [summarize(s, drained)]);
 }

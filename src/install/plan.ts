@@ -12,12 +12,20 @@ export interface InstallTarget {
   readonly disko: string;
   /** Already in a NixOS installer: nothing has to be started in place of the running system. */
   readonly inInstaller: boolean;
-  /** Everything on it is erased. Null: the board gets an image instead. */
+  /** Everything on it is erased. Null: a container of a lab, which has no disk of its own. */
   readonly disk: Disk | null;
+  /** What it runs now: `debian 12`. */
+  readonly runs: string;
   /** Boot the facts were taken in: a different one after the restart proves the restart. */
   readonly bootId: string;
+  /** Keys it has: its installer proves itself with them. */
+  readonly hostKeys: readonly string[];
+  readonly macs: readonly string[];
   readonly warnings: readonly string[];
 }
+
+/** Whether anything would be gone that somebody may still want: a running system, or what is on the disk. */
+export const losesData = (t: InstallTarget): boolean => !t.inInstaller || (t.disk?.contents.length ?? 0) > 0;
 
 /** A rollout plan of one wave, so that every view can show it; `targets` is what makes it an installation. */
 export interface InstallPlan extends Plan {
@@ -54,29 +62,33 @@ export function planInstall(input: InstallInput): InstallPlan {
       continue;
     }
     if (!facts) continue;
-    const system = input.systems.get(host.name);
-    const disko = input.disko.get(host.name);
-    if (!system || !disko) {
-      excluded.push({ host: host.name, state: "skipped", reason: "nothing was built for it" });
-      continue;
-    }
-    const disk = chooseDisk(host, facts);
-    const found = [...judge(host, facts), ...(disk.ok ? [] : [disk.refusal])];
+    const { disk, found } = examine(host, facts, input.inventory);
     const refused = found.filter((r) => r.severity === "refuse");
     if (refused.length > 0) {
       refusals[host.name] = refused;
       excluded.push({ host: host.name, state: "skipped", reason: refused.map((r) => r.message).join("; ") });
       continue;
     }
+    const system = input.systems.get(host.name);
+    const disko = input.disko.get(host.name);
+    if (!system || !disko) {
+      excluded.push({ host: host.name, state: "skipped", reason: "nothing was built for it" });
+      continue;
+    }
     targets[host.name] = {
       toplevel: system.toplevel,
       disko,
       inInstaller: facts.os.variant === "installer",
-      disk: disk.ok ? disk.disk : null,
+      disk,
+      runs: [facts.os.id, facts.os.variant === "installer" ? "installer" : facts.os.version]
+        .filter(Boolean)
+        .join(" "),
       bootId: facts.bootId,
+      hostKeys: facts.hostKeys,
+      macs: facts.macs,
       warnings: found.map((r) => r.message),
     };
-    hosts.push(plannedHost(host, system, disk.ok ? disk.disk : null, facts));
+    hosts.push(plannedHost(host, system, disk, facts));
   }
   const { policy } = input.inventory;
   const body = {
@@ -129,10 +141,45 @@ export function planInstall(input: InstallInput): InstallPlan {
   };
 }
 
+/** Of a container nothing is asked that only a machine can have; it must be a lab's. */
+const OF_CONTAINERS: ReadonlySet<string> = new Set(["arch", "elevation", "tools"]);
+
+/** What stands against installing this machine, and the disk it would go to. */
+export function examine(
+  host: Host,
+  facts: HostFacts,
+  inventory: Pick<Inventory, "lab">,
+): { readonly disk: Disk | null; readonly found: readonly Refusal[] } {
+  const found = judge(host, facts);
+  if (inventory.lab?.backend === "docker")
+    return { disk: null, found: found.filter((r) => OF_CONTAINERS.has(r.code)) };
+  const choice = chooseDisk(host, facts);
+  if (!choice.ok) return { disk: null, found: [...found, choice.refusal] };
+  const { disk } = choice;
+  if (inventory.lab || host.disk.device.startsWith("/")) return { disk, found };
+  const unnamed: Refusal = {
+    code: "disk-unnamed",
+    severity: "refuse",
+    message: `its only disk is ${disk.path} (${[disk.model, disk.serial].filter(Boolean).join(", serial ")}), but the inventory says "${host.disk.device}": a system is built for a disk by name`,
+    fix: `write disk.device: ${disk.path}`,
+  };
+  return { disk, found: [...found, unnamed] };
+}
+
+/** Refused or left alone whatever is built for it: its system need not be. */
+export function isInstallable(
+  host: Host,
+  facts: HostFacts | undefined,
+  input: Pick<InstallInput, "inventory" | "reinstall" | "silent">,
+): boolean {
+  if (skipReason(host, facts, input) !== null || !facts) return false;
+  return examine(host, facts, input.inventory).found.every((r) => r.severity !== "refuse");
+}
+
 function skipReason(
   host: Host,
   facts: HostFacts | undefined,
-  input: InstallInput,
+  input: Pick<InstallInput, "reinstall" | "silent">,
 ): Omit<Exclusion, "host"> | null {
   if (host.state !== "active" && host.state !== "planned")
     return { state: "skipped", reason: `state is ${host.state}` };
@@ -150,7 +197,7 @@ function skipReason(
     facts.current !== "" &&
     !input.reinstall
   ) {
-    return { state: "skipped", reason: "runs NixOS of this fleet already; --reinstall erases it" };
+    return { state: "skipped", reason: "runs NixOS already; --reinstall erases it" };
   }
   return null;
 }

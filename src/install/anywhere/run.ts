@@ -10,9 +10,12 @@ export interface AnywhereRun {
   /** Program and what comes before its own arguments: `["nix", "run", "nixpkgs#nixos-anywhere", "--"]`. */
   readonly program: readonly string[];
   readonly args: readonly string[];
+  /** Set over the environment of this process. */
+  readonly env?: Readonly<Record<string, string>>;
   readonly deadlineMs: number;
   readonly signal: AbortSignal;
   readonly onStep: (step: string) => void;
+  /** Every line it prints, steps included. */
   readonly onLine?: (line: string) => void;
 }
 
@@ -21,6 +24,7 @@ const KILL_AFTER_MS = 3_000;
 
 /** Throws `install-failed` with the cause read from its output, or `tool-missing`. */
 export async function runAnywhere(run: AnywhereRun): Promise<void> {
+  run.signal.throwIfAborted();
   const cwd = await mkdtemp(join(tmpdir(), "macula-fleet-anywhere-"));
   const lines: string[] = [];
   let step: string | null = null;
@@ -29,11 +33,12 @@ export async function runAnywhere(run: AnywhereRun): Promise<void> {
   const child = execa(file, [...before, ...run.args], {
     cwd,
     detached: true,
+    cleanup: true,
     stdin: "ignore",
     all: true,
     reject: false,
     buffer: false,
-    env: { LC_ALL: "C" },
+    env: { LC_ALL: "C", SSH_ASKPASS_REQUIRE: "never", TMPDIR: cwd, ...run.env },
   });
   const end = (signal: NodeJS.Signals) => {
     if (child.pid === undefined) return;
@@ -44,9 +49,10 @@ export async function runAnywhere(run: AnywhereRun): Promise<void> {
     }
   };
   let late = false;
+  let lastWord: NodeJS.Timeout | undefined;
   const stop = () => {
     end("SIGTERM");
-    setTimeout(() => end("SIGKILL"), KILL_AFTER_MS).unref();
+    lastWord = setTimeout(() => end("SIGKILL"), KILL_AFTER_MS);
   };
   const deadline = setTimeout(() => {
     late = true;
@@ -54,29 +60,22 @@ export async function runAnywhere(run: AnywhereRun): Promise<void> {
   }, run.deadlineMs);
   run.signal.addEventListener("abort", stop, { once: true });
   try {
-    for await (const line of child.iterable({ from: "all" })) {
-      lines.push(String(line));
+    for await (const output of child.iterable({ from: "all" })) {
+      const line = String(output);
+      lines.push(line);
       if (lines.length > REMEMBERED_LINES) lines.shift();
-      const next = stepOf(String(line));
+      run.onLine?.(line);
+      const next = stepOf(line);
       if (next !== null) {
         step = next;
         run.onStep(next);
-      } else run.onLine?.(String(line));
+      }
     }
     const result = await child;
     run.signal.throwIfAborted();
-    if (late) {
-      throw new FleetError(
-        "install-failed",
-        `gave up after ${Math.round(run.deadlineMs / 1000)} s${step ? ` at "${step}"` : ""}`,
-        {
-          hint: "nixos-anywhere itself would wait for ever; look at the machine's screen, then run the same command again",
-          data: { lines },
-        },
-      );
-    }
-    if (result.code === "ENOENT") {
-      throw new FleetError("tool-missing", `${file} is not there`, {
+    if (late) throw tooLate(run.deadlineMs, step, lines);
+    if (result.code === "ENOENT" || result.code === "EACCES") {
+      throw new FleetError("tool-missing", `${file} cannot be run`, {
         hint: "install nixos-anywhere, or name it with --nixos-anywhere PATH",
       });
     }
@@ -87,6 +86,19 @@ export async function runAnywhere(run: AnywhereRun): Promise<void> {
   } finally {
     clearTimeout(deadline);
     run.signal.removeEventListener("abort", stop);
+    // Whoever of the group is left (a daemonised ssh) does not outlive the phase.
+    end("SIGKILL");
+    clearTimeout(lastWord);
     await rm(cwd, { recursive: true, force: true });
   }
+}
+
+/** What it was waiting for says more than that it waited: it would do so for ever. */
+function tooLate(deadlineMs: number, step: string | null, lines: readonly string[]): FleetError {
+  const found = diagnose(step, lines, "waited");
+  const after = deadlineMs < 1000 ? `${deadlineMs} ms` : `${Math.round(deadlineMs / 1000)} s`;
+  return new FleetError("install-failed", `gave up after ${after}: ${found.message}`, {
+    hint: found.fix,
+    data: { lines },
+  });
 }

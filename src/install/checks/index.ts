@@ -26,6 +26,14 @@ const missingTools = (f: HostFacts) => NEEDED_TOOLS.filter((tool) => !f.tools.in
 
 export const RULES: readonly Rule[] = [
   {
+    code: "identity",
+    severity: "refuse",
+    applies: (f, h) => isAnotherMachine(f, h),
+    message: (f, h) =>
+      `is not the machine the inventory knows (${h.identity.mac ?? h.identity.serial}): this one has ${[...f.macs, f.serial].filter(Boolean).join(", ")}`,
+    fix: "correct its address; or, if the hardware was replaced: macula-fleet replace",
+  },
+  {
     code: "arch",
     severity: "refuse",
     applies: (f, h) => f.arch !== h.arch.replace("-linux", ""),
@@ -71,6 +79,13 @@ export const RULES: readonly Rule[] = [
     fix: "boot it from the installer image: macula-fleet image build iso",
   },
   {
+    code: "secure-boot",
+    severity: "warn",
+    applies: (f) => inInstaller(f) && f.secureBoot,
+    message: () => "has secure boot on: the installed system is not signed and may not start",
+    fix: "switch secure boot off in its firmware",
+  },
+  {
     code: "wifi",
     severity: "refuse",
     applies: (f) => !inInstaller(f) && ["wifi", "tunnel", "mobile"].includes(f.uplink.kind),
@@ -94,6 +109,13 @@ export const RULES: readonly Rule[] = [
     fix: "install them on the running system first",
   },
 ];
+
+function isAnotherMachine(f: HostFacts, { identity }: Host): boolean {
+  const macs = f.macs.map((m) => m.toLowerCase());
+  if (identity.mac !== undefined && macs.length > 0 && !macs.includes(identity.mac.toLowerCase()))
+    return true;
+  return identity.serial !== undefined && f.serial !== "" && f.serial !== identity.serial;
+}
 
 export function judge(host: Host, facts: HostFacts): Refusal[] {
   return RULES.flatMap((rule) =>

@@ -1,0 +1,209 @@
+/** Planning and driving installations: shared by `install` and `replace`. */
+import { mkdir } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import pMap from "p-map";
+import type { App, Remote } from "../app.ts";
+import { EXIT, type ExitCode, FleetError, toFailure } from "../errors.ts";
+import type { HostFacts } from "../host/protocol.ts";
+import { checkAnywhere } from "../install/anywhere/version.ts";
+import { driveInstall } from "../install/engine.ts";
+import { neighbourHints } from "../install/hints.ts";
+import { openVault } from "../install/identity.ts";
+import { type InstallPlan, isInstallable, planInstall } from "../install/plan.ts";
+import { gatherSecrets } from "../install/secrets/gather.ts";
+import type { Host, Inventory } from "../inventory/model.ts";
+import { Channel } from "../kernel/channel.ts";
+import type { FleetEvent } from "../rollout/events.ts";
+import { digest, newRunId } from "../rollout/launch.ts";
+import { rememberHosts } from "../rollout/remember.ts";
+import { replay } from "../rollout/state.ts";
+import { exitOf } from "../rollout/summary.ts";
+import type { Store } from "../store/store.ts";
+import { replaceHostKey } from "../transport/known-hosts-replace.ts";
+import { render } from "./follow.ts";
+import { findAnywhere } from "./installing.ts";
+
+export interface InstallOptions {
+  readonly to?: string | undefined;
+  readonly reinstall: boolean;
+  readonly nixosAnywhere?: string | undefined;
+  readonly kexec?: string | undefined;
+  readonly parallel: number;
+  readonly phaseDeadline?: number | undefined;
+}
+
+export interface InstallWorld {
+  readonly inventory: Inventory;
+  readonly store: Store;
+  readonly remote: Remote;
+}
+
+/** Looks at every machine, builds what is installable, and says what would happen. Changes nothing. */
+export async function makeInstallPlan(
+  app: App,
+  world: InstallWorld,
+  hosts: readonly Host[],
+  options: Pick<InstallOptions, "to" | "reinstall">,
+): Promise<InstallPlan> {
+  const { inventory, remote } = world;
+  const { signal } = app;
+  const facts = new Map<string, HostFacts>();
+  const silent = new Map<string, string>();
+  const look = async (host: Host) => {
+    try {
+      facts.set(host.name, await remote.driver.facts(host, { signal }));
+    } catch (error) {
+      signal.throwIfAborted();
+      silent.set(host.name, toFailure(error).message);
+    }
+  };
+  const asked = hosts.filter((h) => h.os !== "k3os" && (h.state === "active" || h.state === "planned"));
+  const [revision] = await Promise.all([
+    remote.closures.revision(options.to, { signal }),
+    pMap(asked, look, { concurrency: app.globals.forks, signal }),
+  ]);
+  const judged = { inventory, reinstall: options.reinstall, silent };
+  const built = asked.filter((h) => isInstallable(h, facts.get(h.name), judged));
+  const [systems, disko] = await Promise.all([
+    remote.closures.build(built, revision, { signal }),
+    remote.closures.disko(built, revision, { signal }),
+  ]);
+  return planInstall({
+    ...judged,
+    id: newRunId("i", app.clock.now()),
+    hosts,
+    revision,
+    now: app.clock.now(),
+    facts,
+    systems,
+    disko,
+    digest,
+  });
+}
+
+/** Writes the plan down as a run; only now it can be driven, and continued by anybody. */
+export async function recordInstall(app: App, store: Store, plan: InstallPlan): Promise<void> {
+  const now = app.clock.now();
+  const { id, revision } = plan;
+  const hosts = plan.hosts.length;
+  await store.create({
+    id,
+    kind: "install",
+    revision,
+    state: "planned",
+    operator: app.operator,
+    createdAt: now,
+    hosts,
+  });
+  const msg = `install ${revision} on ${hosts} machines`;
+  await store.append(id, 0, [{ type: "plan", level: "info", msg, data: { plan } }], { now });
+}
+
+/** Refused machines make it an error; silent ones make it "only deferred remain". */
+export function verdictOf(plan: InstallPlan): ExitCode {
+  if (Object.keys(plan.refusals).length > 0) return EXIT.hostsFailed;
+  return plan.excluded.some((e) => e.state === "deferred") ? EXIT.hostsDeferred : EXIT.ok;
+}
+
+const USUAL_PHASE_MS = 20 * 60_000;
+
+export async function carryOut(
+  app: App,
+  id: string,
+  world: InstallWorld,
+  options: InstallOptions,
+  planShown: boolean,
+): Promise<ExitCode> {
+  const { inventory, store, remote } = world;
+  const { env, cwd } = app.process;
+  const anywhere = findAnywhere(inventory, options.nixosAnywhere, { env, cwd });
+  if (!anywhere.standIn) await checkAnywhere(anywhere.program, app.signal);
+  const stateDir = app.stateDir(inventory);
+  await mkdir(stateDir, { recursive: true, mode: 0o700 });
+  const run = driveInstall(
+    id,
+    {
+      ...anywhere,
+      store,
+      clock: app.clock,
+      owner: app.operator,
+      driver: remote.driver,
+      hosts: new Map(inventory.hosts.map((h) => [h.name, h])),
+      checks: remote.performer.checks,
+      targetOf: remote.targetOf,
+      vault: openVault(join(stateDir, "identities")),
+      secretsFor: (host) =>
+        gatherSecrets(host, inventory, {
+          baseDir: inventory.baseDir,
+          env,
+          signal: app.process.signals.abort,
+        }),
+      pin: pinInto(env.HOME ?? "/"),
+      hints: inventory.lab?.backend === "sim" ? async () => [] : neighbourHints,
+      pathVariable: env.PATH,
+      workDir: join(stateDir, "work"),
+      logDir: join(stateDir, "logs"),
+      ...(options.kexec === undefined ? {} : { kexec: options.kexec }),
+      parallel: options.parallel,
+      ...(options.phaseDeadline === undefined ? {} : { patience: options.phaseDeadline / USUAL_PHASE_MS }),
+    },
+    app.process.signals,
+  );
+  const failure = await follow(app, id, store, inventory, run, planShown);
+  const state = replay(await store.events(id));
+  if (state) await rememberHosts(store, state, app.clock.now());
+  if (failure !== undefined) throw failure;
+  if (!state) return EXIT.error;
+  const exit = exitOf(state, app.process.signals.drain.aborted) as ExitCode;
+  return exit === EXIT.ok ? verdictOf(state.plan as InstallPlan) : exit;
+}
+
+/** Shows the journal and what happens; returns what ended the run early. */
+async function follow(
+  app: App,
+  id: string,
+  store: Store,
+  inventory: Inventory,
+  run: AsyncIterable<FleetEvent>,
+  planShown: boolean,
+): Promise<unknown> {
+  const stream = new Channel<FleetEvent>();
+  const view = render(app, stream, { inventory, planShown }, app.process.signals.drain);
+  for (const event of await store.events(id)) stream.push(event);
+  let failure: unknown;
+  try {
+    for await (const event of run) stream.push(event);
+  } catch (error) {
+    failure = error;
+  }
+  stream.close();
+  await view;
+  return failure;
+}
+
+/** One file, many machines: one write at a time. */
+function pinInto(home: string) {
+  let tail: Promise<void> = Promise.resolve();
+  return (host: Host, identity: { readonly publicKey: string }): Promise<void> => {
+    const file = host.ssh.knownHostsFile ?? join(home, ".ssh", "known_hosts");
+    const name = host.bastion === null ? host.address : host.name;
+    const next = tail.then(async () => {
+      await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+      await replaceHostKey(file, name, host.port, identity.publicKey);
+    });
+    tail = next.catch(() => undefined);
+    return next;
+  };
+}
+
+/** The run named, or the latest that is not done. Throws `rollout-not-found`. */
+export async function unfinishedInstall(store: Store, id: string | undefined): Promise<string> {
+  const runs = await store.runs({ kind: "install", limit: 50 });
+  const run = id === undefined ? runs.find((r) => r.state !== "succeeded") : runs.find((r) => r.id === id);
+  if (run) return run.id;
+  throw new FleetError(
+    "rollout-not-found",
+    id === undefined ? "no installation is unfinished" : `there is no installation ${id}`,
+    { hint: "macula-fleet rollout history" },
+  );
+}

@@ -1,0 +1,136 @@
+/** One machine of an install run, from its first phase or from where it was interrupted. */
+import { join } from "node:path";
+import { FleetError, toFailure } from "../errors.ts";
+import type { HostName } from "../inventory/model.ts";
+import { moved } from "../rollout/bodies.ts";
+import type { FleetEvent, HostState } from "../rollout/events.ts";
+import type { PhaseContext } from "./context.ts";
+import { keysOf } from "./context.ts";
+import type { InstallDeps } from "./engine.ts";
+import type { RunJournal } from "./journal.ts";
+import { openLog } from "./log.ts";
+import { INSTALL_PHASES } from "./phases.ts";
+import type { InstallPlan } from "./plan.ts";
+import { type Found, foundFrom, resumeAt } from "./resume.ts";
+import { newSelves } from "./verify.ts";
+import { findInstaller } from "./whereabouts.ts";
+
+export interface MachineRun {
+  readonly journal: RunJournal;
+  readonly history: readonly FleetEvent[];
+  readonly name: HostName;
+  readonly plan: InstallPlan;
+  readonly deps: InstallDeps;
+  readonly workDir: string;
+  readonly signal: AbortSignal;
+}
+
+/** A failure is journalled, not thrown; only an abort is. */
+export async function installOne(run: MachineRun): Promise<void> {
+  const { journal, name, deps, signal } = run;
+  const to = (state: HostState, msg: string, extra: Parameters<typeof moved>[4] = {}) =>
+    journal.append((s) => {
+      const at = s.hosts.get(name);
+      return at ? [moved(s, at, state, msg, extra)] : [];
+    });
+  const log = await openLog(join(deps.logDir, run.plan.id), name);
+  try {
+    const c = await contextOf(run, (line) => log.write(line));
+    const from = await whereToStart(run, c);
+    const start = INSTALL_PHASES.findIndex((p) => p.state === from);
+    for (const phase of INSTALL_PHASES.slice(start)) {
+      signal.throwIfAborted();
+      if (phase.skip?.(c)) continue;
+      log.write(`--- ${phase.name}: ${phase.intent}`);
+      await to(phase.state, phase.intent);
+      await phase.run(c, phase.deadlineMs * (deps.patience ?? 1));
+    }
+    await deps.pin(c.host, c.identity);
+    await to("updated", "installed: runs the new system, healthy, under its own key");
+  } catch (error) {
+    signal.throwIfAborted();
+    const { code, message, hint } = toFailure(error);
+    log.write(`--- failed: ${message}`);
+    await to("failed", message, {
+      failure: { code, message, transient: false, ...(hint === undefined ? {} : { hint }) },
+      detail: { log: log.file },
+    });
+  } finally {
+    await log[Symbol.asyncDispose]();
+  }
+}
+
+async function contextOf(run: MachineRun, log: (line: string) => void): Promise<PhaseContext> {
+  const { deps, plan, name, journal, signal } = run;
+  const host = deps.hosts.get(name);
+  const target = plan.targets[name];
+  if (!host || !target)
+    throw new FleetError("plan-stale", `the inventory has no host ${name} any more`, {
+      hint: "plan again: macula-fleet install --check",
+    });
+  const more = deps.moreFor?.(host) ?? {};
+  return {
+    host,
+    target,
+    identity: await deps.vault.of(name),
+    workDir: run.workDir,
+    driver: deps.driver,
+    targetOf: deps.targetOf,
+    checks: deps.checks(host),
+    secrets: () => deps.secretsFor(host),
+    ...more,
+    program: deps.program,
+    ...(deps.kexec === undefined ? {} : { kexec: deps.kexec }),
+    pathVariable: deps.pathVariable,
+    standIn: deps.standIn ?? false,
+    hints: deps.hints,
+    clock: deps.clock,
+    signal,
+    log,
+    note: (text) => {
+      void journal
+        .append((s) => {
+          const at = s.hosts.get(name);
+          return at ? [{ ...moved(s, at, at.state, text), level: "debug" }] : [];
+        })
+        .catch(() => undefined);
+    },
+    place: null,
+  };
+}
+
+/** The phase an earlier controller was in, corrected by what the machine is now. */
+async function whereToStart(run: MachineRun, c: PhaseContext): Promise<HostState> {
+  const phases = new Set(INSTALL_PHASES.map((p) => p.state));
+  const last = run.history.findLast(
+    (e) => e.type === "host.state" && e.host === run.name && phases.has(e.data.to),
+  );
+  const reached = last?.type === "host.state" ? last.data.to : null;
+  const first = INSTALL_PHASES[0]?.state ?? "kexec";
+  if (reached === null) return first;
+  const start = resumeAt(reached, await find(c));
+  if (start !== null) return start;
+  throw new FleetError("install-failed", `${run.name} does not answer, so nobody can say how far it is`, {
+    hint: "look at its screen; then macula-fleet install --continue",
+  });
+}
+
+async function find(c: PhaseContext): Promise<Found> {
+  const { host, signal, target } = c;
+  for (const self of await newSelves(c)) {
+    const seen = await c.driver.observe(self, { signal, fresh: true }).catch(() => null);
+    signal.throwIfAborted();
+    if (seen?.current === target.toplevel && seen.bootId !== target.bootId) return { is: "installed" };
+  }
+  const facts = c.driver.facts.bind(c.driver);
+  const search = { host, hostKeys: keysOf(c), macs: target.macs, facts, hints: c.hints, signal };
+  const place = await findInstaller(search);
+  if (place !== null) {
+    if (place.address !== host.address || place.port !== host.port) c.place = place;
+    const self = { ...host, ...place, user: "root", identity: { ...host.identity, hostKeys: keysOf(c) } };
+    return foundFrom(await facts(self, { signal }));
+  }
+  const old = await facts(host, { signal }).catch(() => null);
+  signal.throwIfAborted();
+  return old === null ? null : foundFrom(old);
+}

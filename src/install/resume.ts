@@ -1,0 +1,38 @@
+/** Where an interrupted installation goes on: what the machine is now decides, the journal only where it is silent. Pure. */
+import type { HostFacts } from "../host/protocol.ts";
+import type { HostState } from "../rollout/events.ts";
+
+/** What the machine shows itself as; null: it does not answer. */
+export type Found =
+  | { readonly is: "installed" }
+  | { readonly is: "installer"; readonly mounted: boolean; readonly bootId: string }
+  | { readonly is: "old-system" }
+  | null;
+
+export function foundFrom(facts: HostFacts): NonNullable<Found> {
+  if (facts.os.variant !== "installer") return { is: "old-system" };
+  const mounted = facts.disks.some((d) => d.mounted.some((m) => m === "/mnt" || m.startsWith("/mnt/")));
+  return { is: "installer", mounted, bootId: facts.bootId };
+}
+
+const PAST_ERASING: ReadonlySet<HostState> = new Set(["installing", "restarting", "verifying"]);
+
+/**
+ * `reached`: the phase an earlier controller had entered; null: none. An installer that has restarted since has
+ * nothing mounted: its disk, erased already, is partitioned again. Null: nothing can be said, so nothing is done.
+ */
+export function resumeAt(reached: HostState | null, found: Found): HostState | null {
+  if (reached === null) return "kexec";
+  if (found === null) return reached === "restarting" || reached === "verifying" ? "verifying" : null;
+  switch (found.is) {
+    case "installed":
+      return "verifying";
+    case "old-system":
+      return "kexec";
+    case "installer":
+      if (reached === "kexec" || !PAST_ERASING.has(reached)) return "partitioning";
+      if (reached === "installing") return found.mounted ? "installing" : "partitioning";
+      // Installed, and in an installer still (it did not restart) or again (it boots from the stick).
+      return found.mounted ? "restarting" : "verifying";
+  }
+}
