@@ -80,7 +80,7 @@ let
             module
             {
               nixpkgs.hostPlatform = arch;
-              system.stateVersion = fleet.fleet.release or "26.05";
+              system.stateVersion = nixpkgs.lib.trivial.release;
               macula.installer.keys = installerKeys;
               services.macula.realm = fleet.fleet.realm;
             }

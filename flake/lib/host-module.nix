@@ -43,10 +43,9 @@ in
     {
       networking.hostName = lib.mkDefault host.name;
       nixpkgs.hostPlatform = lib.mkDefault host.arch;
-      # The release this machine was first installed with, not the one it runs.
-      system.stateVersion = lib.mkDefault (
-        if host.stateVersion != null then host.stateVersion else fleet.fleet.release or "26.05"
-      );
+      # The release this machine was first installed with, not the one it runs. A machine that does not say stays at
+      # the oldest one this flake ever installed: that is always safe, and does not move with the fleet's release.
+      system.stateVersion = lib.mkDefault (if host.stateVersion != null then host.stateVersion else "26.05");
       time.timeZone = lib.mkIf (site ? timezone) (lib.mkOverride 900 site.timezone);
 
       macula = {

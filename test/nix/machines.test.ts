@@ -74,6 +74,12 @@ describeNix("a machine", () => {
     const retail = machines(fixture("retail"));
     expect(retail["lab-1"]?.values["system.stateVersion"]).toBe("25.11");
     expect(retail["store-001"]?.values["system.stateVersion"]).toBe("26.05");
+    const newer = {
+      fleet: { name: "x", realm: "a.b", release: "27.11" },
+      hosts: { old: { disk: { device: "image" } } },
+    };
+    const path = temporaryFile("fleet.json", JSON.stringify(newer));
+    expect(machine(path, "old").values["system.stateVersion"]).toBe("26.05");
   });
 
   it("opens 80 and 443 for gateways, 443 for bootstraps, nothing for peers", () => {
