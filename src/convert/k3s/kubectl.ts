@@ -1,0 +1,85 @@
+/** Commands run on a server of the cluster, as data. Pure. */
+import { type Command, quote } from "../../kernel/shell.ts";
+
+const PATHS = "PATH=$PATH:/usr/local/bin:/run/current-system/sw/bin; export PATH; LC_ALL=C; export LC_ALL";
+/** k3OS has no plain `kubectl` in some images; `k3s kubectl` is there wherever k3s is. */
+const root = 'as=; [ "$(id -u)" = 0 ] || as="sudo -n"';
+
+function kubectl(label: string, ...words: readonly string[]): Command {
+  return {
+    line: `sh -c ${quote(`${PATHS}; ${root}; exec $as k3s kubectl ${words.map(quote).join(" ")}`)}`,
+    label,
+  };
+}
+
+export const cluster = {
+  nodes: (): Command => kubectl("kubectl get nodes", "get", "nodes", "-o", "json"),
+  cordon: (node: string): Command => kubectl("kubectl cordon", "cordon", node),
+  drain: (node: string, seconds: number): Command =>
+    kubectl(
+      "kubectl drain",
+      "drain",
+      node,
+      "--ignore-daemonsets",
+      "--delete-emptydir-data",
+      "--force",
+      `--timeout=${seconds}s`,
+    ),
+  uncordon: (node: string): Command => kubectl("kubectl uncordon", "uncordon", node),
+  /** A minus removes a label; one that is not there is no error. */
+  strip: (node: string, labels: readonly string[]): Command =>
+    kubectl("kubectl label", "label", "node", node, ...labels.map((l) => `${l}-`)),
+  namespaces: (): Command => kubectl("kubectl get namespaces", "get", "namespaces", "-o", "name"),
+  volumes: (): Command => kubectl("kubectl get pv", "get", "pv", "-o", "name"),
+  /** As evidence of what ran; restoring from it is not promised. */
+  everything: (): Command =>
+    kubectl("kubectl get all", "get", "all,configmap,ingress,pvc,pv", "-A", "-o", "yaml"),
+} as const;
+
+/** `node-08` of a list of nodes, as `kubectl get nodes -o json` tells it. */
+export interface NodeRecord {
+  readonly name: string;
+  readonly uid: string;
+  readonly version: string;
+  readonly ready: boolean;
+  readonly server: boolean;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly cordoned: boolean;
+}
+
+interface RawNode {
+  readonly metadata?: {
+    readonly name?: string;
+    readonly uid?: string;
+    readonly labels?: Record<string, string>;
+  };
+  readonly spec?: { readonly unschedulable?: boolean };
+  readonly status?: {
+    readonly nodeInfo?: { readonly kubeletVersion?: string };
+    readonly conditions?: readonly { readonly type?: string; readonly status?: string }[];
+  };
+}
+
+/** Empty when it is not what was expected. */
+export function parseNodes(json: string): readonly NodeRecord[] {
+  let items: readonly RawNode[];
+  try {
+    items = (JSON.parse(json) as { items?: readonly RawNode[] }).items ?? [];
+  } catch {
+    return [];
+  }
+  return items.map(({ metadata = {}, spec = {}, status = {} }) => {
+    const labels = metadata.labels ?? {};
+    return {
+      name: metadata.name ?? "",
+      uid: metadata.uid ?? "",
+      version: status.nodeInfo?.kubeletVersion ?? "",
+      ready: status.conditions?.some((c) => c.type === "Ready" && c.status === "True") ?? false,
+      server: Object.keys(labels).some((l) =>
+        /^node-role\.kubernetes\.io\/(?:control-plane|master)$/.test(l),
+      ),
+      labels,
+      cordoned: spec.unschedulable === true,
+    };
+  });
+}
