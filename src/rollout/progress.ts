@@ -34,7 +34,10 @@ export function advanceWave(state: RolloutState, { now }: Context): Step {
     case "updating": {
       if (!hosts.every(isSettled)) return say();
       // The last wave bakes instead of soaking; a wave that changed nothing has nothing to prove.
-      if (t.ok === 0 || wave.soakMs === 0 || isLast(state)) return say(end);
+      if (t.ok === 0 || isLast(state)) return say(end);
+      // Without a soak there is still a gate, for whoever wants to be asked.
+      if (wave.soakMs === 0)
+        return say(state.plan.policy.promote === "auto" ? end : gate(state, wave.index, wave.label));
       const until = now + wave.soakMs;
       return say({
         type: "wave.soak",
