@@ -69,6 +69,15 @@ async function takeLease(runId: string, { store, clock, owner }: EngineDeps): Pr
   });
 }
 
+/** An outcome and when it came in. */
+interface Arrived {
+  readonly outcome: Outcome;
+  readonly at: number;
+}
+
+/** What a guard saw counts for this long; then, after a wait for the store for example, it is asked again. */
+const GUARD_FRESH_MS = 10_000;
+
 class Engine {
   state: RolloutState;
   lease: Lease;
@@ -78,7 +87,7 @@ class Engine {
   readonly #resumedAt: number;
   readonly #resumedSeq: number;
   readonly #inFlight = new Map<string, EffectKind>();
-  readonly #outcomes: Outcome[] = [];
+  readonly #outcomes: Arrived[] = [];
   readonly #neighbours: Neighbours;
   /** Ends every effect and wait of this engine; its own, so that `stop` needs nobody's permission. */
   readonly #life = new AbortController();
@@ -160,11 +169,11 @@ class Engine {
 
   async #settleOutcomes(): Promise<readonly FleetEvent[]> {
     const events: FleetEvent[] = [];
-    let outcome = this.#outcomes.shift();
-    while (outcome) {
-      this.#inFlight.delete(outcome.effect.host);
-      events.push(...(await this.#settle(outcome)));
-      outcome = this.#outcomes.shift();
+    let arrived = this.#outcomes.shift();
+    while (arrived) {
+      this.#inFlight.delete(arrived.outcome.effect.host);
+      events.push(...(await this.#settle(arrived)));
+      arrived = this.#outcomes.shift();
     }
     return events;
   }
@@ -173,15 +182,17 @@ class Engine {
    * A slot is claimed in the journal, then looked at again: of two rollouts that claim the last one at the same
    * moment at least one sees the other and gives it back, before anything has begun. No clock is trusted for that.
    */
-  async #settle(outcome: Outcome): Promise<readonly FleetEvent[]> {
+  async #settle({ outcome, at }: Arrived): Promise<readonly FleetEvent[]> {
     if (outcome.effect.kind !== "guard") return this.#take(interpret(this.state, outcome, this.#context()));
     const before = this.state;
+    const stale = () => Math.abs(this.#deps.clock.now() - at) > GUARD_FRESH_MS;
     await this.#patiently(() => this.#neighbours.refresh());
+    if (stale()) return [];
     const claim = interpret(before, outcome, this.#context());
     if (claim.effects.length === 0) return this.#take(claim);
     const events = await this.#append(claim.events);
     await this.#patiently(() => this.#neighbours.refresh());
-    if (interpret(before, outcome, this.#context()).effects.length === 0)
+    if (stale() || interpret(before, outcome, this.#context()).effects.length === 0)
       return [...events, ...(await this.#append(giveBack(this.state, outcome.effect.host, this.#context())))];
     for (const effect of claim.effects) this.#begin(effect);
     return events;
@@ -224,7 +235,7 @@ class Engine {
     this.#inFlight.set(effect.host, effect.kind);
     perform(this.#deps, this.state, effect, this.lease.fence, this.#life.signal).then(
       (outcome) => {
-        this.#outcomes.push(outcome);
+        this.#outcomes.push({ outcome, at: this.#deps.clock.now() });
         this.#wake();
       },
       () => this.#wake(), // aborted: nobody waits for it any more

@@ -208,11 +208,11 @@ function guarded(
   };
 }
 
-/** Another rollout claimed the same room at the same moment: the host, not told anything yet, waits again. */
+/** Another rollout claimed the same room, or the guard's word grew old: the host, not told anything yet, waits again. */
 export function giveBack(state: RolloutState, name: string, context: Context): EventBody[] {
   const host = state.hosts.get(name);
   if (host?.state !== "activating") return [];
-  const message = "another rollout took the slot at the same moment";
+  const message = "the slot was gone before anything began";
   const pause = backoffMs({ ...host, name: `${state.plan.id} ${name}`, tries: 0 }, state.plan.policy);
   const failure = { code: "host-busy", message, transient: true };
   return [moved(state, host, "staged", message, { failure, deadline: iso(context.now + pause) })];

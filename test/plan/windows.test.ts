@@ -1,0 +1,140 @@
+/** Maintenance windows in local time, through the clock changes of Brussels and of places without any. */
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { MaintenanceWindow } from "../../src/plan/policy.ts";
+import { fits, windowState } from "../../src/plan/windows.ts";
+
+const HOUR = 3_600_000;
+const MINUTE = 60_000;
+const DAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"] as const;
+
+const nightly = (
+  start: string,
+  hours: number,
+  tz: string,
+  days: MaintenanceWindow["days"] = [],
+): MaintenanceWindow => ({
+  days,
+  start,
+  lengthMs: hours * HOUR,
+  tz,
+});
+
+/** Weekday and minute of the day as a clock on the wall there shows them. */
+function wall(at: number, tz: string): { readonly day: (typeof DAYS)[number]; readonly minute: number } {
+  const parts = new Intl.DateTimeFormat("en-GB", {
+    timeZone: tz,
+    weekday: "short",
+    hour: "2-digit",
+    minute: "2-digit",
+    hourCycle: "h23",
+  }).formatToParts(at);
+  const part = (type: string) => parts.find((p) => p.type === type)?.value ?? "";
+  return {
+    day: part("weekday").toLowerCase() as (typeof DAYS)[number],
+    minute: Number(part("hour")) * 60 + Number(part("minute")),
+  };
+}
+
+describe("open and closed", () => {
+  test("no windows: always open", () => {
+    expect(windowState([], 0)).toEqual({ open: true, changesAt: null });
+    expect(fits([], 0, 1e12)).toBe(true);
+  });
+
+  /** Far from clock changes, a naive look at the wall clock decides. */
+  test("as the clock on the wall there says, in any zone", () => {
+    const calm = fc.integer({ min: Date.UTC(2026, 5, 1), max: Date.UTC(2026, 7, 30) });
+    fc.assert(
+      fc.property(
+        calm,
+        fc.constantFrom("Europe/Brussels", "UTC", "Asia/Kolkata", "America/New_York", "Pacific/Auckland"),
+        fc.integer({ min: 0, max: 23 }),
+        fc.integer({ min: 1, max: 12 }),
+        fc.subarray([...DAYS]),
+        (at, tz, hour, hours, days) => {
+          const start = `${String(hour).padStart(2, "0")}:30`;
+          const { day, minute } = wall(at, tz);
+          const from = hour * 60 + 30;
+          const yesterday = DAYS[(DAYS.indexOf(day) + 6) % 7] ?? "sun";
+          const on = (d: (typeof DAYS)[number]) => days.length === 0 || days.includes(d);
+          const today = on(day) && minute >= from && minute < from + hours * 60;
+          const fromYesterday = on(yesterday) && minute + 1440 >= from && minute + 1440 < from + hours * 60;
+          expect(windowState([nightly(start, hours, tz, days)], at).open).toBe(today || fromYesterday);
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
+  test("it changes exactly when it says", () => {
+    const year = fc.integer({ min: Date.UTC(2026, 0, 1), max: Date.UTC(2026, 11, 31) });
+    fc.assert(
+      fc.property(year, fc.subarray([...DAYS], { minLength: 1 }), (at, days) => {
+        const windows = [nightly("02:00", 3, "Europe/Brussels", days)];
+        const now = windowState(windows, at);
+        expect(now.changesAt).not.toBeNull();
+        const then = now.changesAt ?? 0;
+        expect(then).toBeGreaterThan(at);
+        expect(windowState(windows, then - 1).open).toBe(now.open);
+        expect(windowState(windows, then + 1).open).toBe(!now.open);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  test("of several windows any open one will do, and the one that stays open longest counts", () => {
+    const at = Date.UTC(2026, 6, 1, 2, 30);
+    const both = [nightly("02:00", 1, "UTC"), nightly("02:15", 3, "UTC")];
+    expect(windowState(both, at)).toEqual({ open: true, changesAt: Date.UTC(2026, 6, 1, 5, 15) });
+  });
+});
+
+describe("the clock changes", () => {
+  const brussels = [nightly("02:30", 2, "Europe/Brussels")];
+
+  test("29 March 2026, 02:00 becomes 03:00: the window that would begin in the gap still begins, once", () => {
+    const opens: number[] = [];
+    let at = Date.UTC(2026, 2, 28, 12);
+    const end = Date.UTC(2026, 2, 30, 12);
+    while (at < end) {
+      const state = windowState(brussels, at);
+      if (state.changesAt === null) break;
+      if (!state.open && state.changesAt < end) opens.push(state.changesAt);
+      at = state.changesAt + 1;
+    }
+    const [first = 0, second = 0] = opens;
+    expect(opens).toHaveLength(2);
+    expect(first).toBeGreaterThanOrEqual(Date.UTC(2026, 2, 29, 1, 0));
+    expect(first).toBeLessThanOrEqual(Date.UTC(2026, 2, 29, 1, 30));
+    expect(second).toBe(Date.UTC(2026, 2, 30, 0, 30));
+  });
+
+  test("25 October 2026, 03:00 becomes 02:00: two hours stay two hours, and it does not begin twice", () => {
+    const first = windowState(brussels, Date.UTC(2026, 9, 24, 22));
+    expect(first).toEqual({ open: false, changesAt: Date.UTC(2026, 9, 25, 0, 30) });
+    const open = windowState(brussels, Date.UTC(2026, 9, 25, 0, 31));
+    expect(open.open).toBe(true);
+    const closes = open.changesAt ?? 0;
+    const next = windowState(brussels, closes + 1);
+    expect(next.open).toBe(false);
+    expect(next.changesAt).toBe(Date.UTC(2026, 9, 26, 1, 30));
+    expect(closes - Date.UTC(2026, 9, 25, 0, 30)).toBeLessThanOrEqual(3 * HOUR);
+  });
+});
+
+describe("what cannot finish does not start", () => {
+  test("it fits exactly while the estimate ends before the window does", () => {
+    const windows = [nightly("02:00", 3, "UTC")];
+    const start = Date.UTC(2026, 6, 1, 2);
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 179 }), fc.integer({ min: 0, max: 200 }), (into, need) => {
+        expect(fits(windows, start + into * MINUTE, need * MINUTE)).toBe(into + need <= 180);
+      }),
+    );
+  });
+
+  test("nothing fits into a closed window", () => {
+    expect(fits([nightly("02:00", 3, "UTC")], Date.UTC(2026, 6, 1, 12), 0)).toBe(false);
+  });
+});
