@@ -26,7 +26,12 @@ let
     else
       let
         path = inventory.outPath or inventory;
-        file = if pathExists (path + "/fleet.json") then path + "/fleet.json" else path;
+        # Nix 2.26 hands over a relative `path:./inventory` as the folder it is relative to.
+        candidates = filter pathExists [
+          (path + "/fleet.json")
+          (path + "/inventory/fleet.json")
+        ];
+        file = if candidates == [ ] then path else head candidates;
       in
       normalise (builtins.fromJSON (readFile file));
 
