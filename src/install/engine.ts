@@ -18,6 +18,7 @@ import type { Target } from "../transport/transport.ts";
 import type { HostIdentity, IdentityVault } from "./identity.ts";
 import { RunJournal } from "./journal.ts";
 import { installOne } from "./machine.ts";
+import type { InstallPhase } from "./phases.ts";
 import type { InstallPlan } from "./plan.ts";
 import type { SecretFile } from "./secrets/gather.ts";
 import type { AddressHints } from "./whereabouts.ts";
@@ -37,6 +38,8 @@ export interface InstallDeps {
   readonly pin: (host: Host, identity: HostIdentity) => Promise<void>;
   /** More for the new system than identity and secrets: a tree laid over its root, options for nixos-anywhere. */
   readonly moreFor?: (host: Host) => { readonly overlay?: string; readonly options?: readonly string[] };
+  /** What is done to each machine, in order; a conversion does more. Default: `INSTALL_PHASES`. */
+  readonly phases?: readonly InstallPhase[];
   readonly program: readonly string[];
   /** The lab's stand-in: finds machines by address and port. */
   readonly standIn?: boolean;
@@ -49,8 +52,8 @@ export interface InstallDeps {
   readonly logDir: string;
   /** Machines at the same time. */
   readonly parallel: number;
-  /** Scales every phase's deadline; tests and labs use less. */
-  readonly patience?: number;
+  /** Every phase's deadline in place of its own. */
+  readonly phaseDeadlineMs?: number;
 }
 
 /** Drives an install run to its end. Yields what it appends. */

@@ -36,14 +36,14 @@ export async function installOne(run: MachineRun): Promise<void> {
   const log = await openLog(join(deps.logDir, run.plan.id), name);
   try {
     const c = await contextOf(run, (line) => log.write(line));
+    const phases = deps.phases ?? INSTALL_PHASES;
     const from = await whereToStart(run, c);
-    const start = INSTALL_PHASES.findIndex((p) => p.state === from);
-    for (const phase of INSTALL_PHASES.slice(start)) {
+    for (const phase of phases.slice(phases.findIndex((p) => p.state === from))) {
       signal.throwIfAborted();
       if (phase.skip?.(c)) continue;
       log.write(`--- ${phase.name}: ${phase.intent}`);
       await to(phase.state, phase.intent);
-      await phase.run(c, phase.deadlineMs * (deps.patience ?? 1));
+      await phase.run(c, deps.phaseDeadlineMs ?? phase.deadlineMs);
     }
     await deps.pin(c.host, c.identity);
     await to("updated", "installed: runs the new system, healthy, under its own key");
@@ -101,7 +101,7 @@ async function contextOf(run: MachineRun, log: (line: string) => void): Promise<
 
 /** The phase an earlier controller was in, corrected by what the machine is now. */
 async function whereToStart(run: MachineRun, c: PhaseContext): Promise<HostState> {
-  const phases = new Set(INSTALL_PHASES.map((p) => p.state));
+  const phases = new Set((run.deps.phases ?? INSTALL_PHASES).map((p) => p.state));
   const last = run.history.findLast(
     (e) => e.type === "host.state" && e.host === run.name && phases.has(e.data.to),
   );

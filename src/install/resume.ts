@@ -15,7 +15,7 @@ export function foundFrom(facts: HostFacts): NonNullable<Found> {
   return { is: "installer", mounted, bootId: facts.bootId };
 }
 
-const PAST_ERASING: ReadonlySet<HostState> = new Set(["installing", "restarting", "verifying"]);
+const PAST_ERASING: ReadonlySet<HostState> = new Set(["installing", "restoring", "restarting", "verifying"]);
 
 /**
  * `reached`: the phase an earlier controller had entered; null: none. An installer that has restarted since has
@@ -31,7 +31,8 @@ export function resumeAt(reached: HostState | null, found: Found): HostState | n
       return "kexec";
     case "installer":
       if (reached === "kexec" || !PAST_ERASING.has(reached)) return "partitioning";
-      if (reached === "installing") return found.mounted ? "installing" : "partitioning";
+      if (reached === "installing" || reached === "restoring")
+        return found.mounted ? reached : "partitioning";
       // Installed, and in an installer still (it did not restart) or again (it boots from the stick).
       return found.mounted ? "restarting" : "verifying";
   }
