@@ -18,8 +18,6 @@ export interface Shown {
   readonly planShown?: boolean;
   /** Last event somebody has seen already. */
   readonly since?: number;
-  /** This process drives the run: its first ^C drains it. */
-  readonly drives?: boolean;
 }
 
 /** `drain`: given when this process drives the run. */
@@ -42,7 +40,6 @@ export async function render(
     ...(drain === undefined ? {} : { drain }),
     ...(shown.planShown === undefined ? {} : { planShown: shown.planShown }),
     ...(shown.since === undefined ? {} : { since: shown.since }),
-    ...(shown.drives ? { drain: app.process.signals.drain } : {}),
   });
 }
 
@@ -56,7 +53,9 @@ export async function driveRun(
 ): Promise<ExitCode> {
   const history = await store.events(runId);
   const stream = new Channel<FleetEvent>();
-  const view = render(app, stream, shown, app.process.signals.drain);
+  // More than the plan: somebody has seen it, and `rollout status` shows it.
+  const since = history.length > 1 ? (history.at(-1)?.seq ?? 0) : 0;
+  const view = render(app, stream, { ...shown, since }, app.process.signals.drain);
   for (const event of history) stream.push(event);
   let failure: unknown;
   try {

@@ -1,7 +1,10 @@
 /** argv -> one command. Only the named command's module is loaded; help for everything needs none. */
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
 import { Command, CommanderError, Option } from "commander";
 import type { Process } from "../app.ts";
-import { EXIT, type ExitCode } from "../errors.ts";
+import { EXIT, type ExitCode, FleetError } from "../errors.ts";
+import { didYouMean } from "../inventory/similar.ts";
 import { CATALOG } from "./catalog.ts";
 import type { CatalogEntry, CommandSpec } from "./command.ts";
 import { VERSION } from "./version.ts";
@@ -12,22 +15,49 @@ export async function runCli(argv: readonly string[], process: Process): Promise
   if (argv[0] === "complete") return complete(argv.slice(1), process);
   const entry = findEntry(argv);
   const loaded = entry ? (await entry.load()).command : null;
-  let chosen: Chosen | null = null;
-  const program = buildProgram(process, entry, loaded, (choice) => {
-    chosen = choice;
-  });
+  const chosen: Chosen[] = [];
+  const program = buildProgram(process, entry, loaded, (choice) => chosen.push(choice));
+  if (argv.length === 0) {
+    program.outputHelp();
+    return EXIT.ok;
+  }
   try {
     await program.parseAsync([...argv], { from: "user" });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    if (error.exitCode === 0) return EXIT.ok;
+    // A group without its command has printed its help.
+    if (error.code === "commander.help") return EXIT.usage;
+    throw misuse(error.message, entry);
   }
-  if (!chosen || !loaded) {
-    program.outputHelp({ error: argv.length > 0 });
-    return argv.length === 0 ? EXIT.ok : EXIT.usage;
-  }
+  const [choice] = chosen;
+  if (!choice || !loaded) return EXIT.usage;
+  refuseMisspelt(choice, process);
   const { execute } = await import("./execute.ts");
-  return execute(process, loaded, chosen);
+  return execute(process, loaded, choice);
+}
+
+/** commander's words as one of our errors, so that they look the same and are data with `-o json`. */
+function misuse(text: string, entry: CatalogEntry | null): FleetError {
+  const [message = "", ...more] = text.replace(/^error: /, "").split("\n");
+  const suggestion = more
+    .join(" ")
+    .trim()
+    .replace(/^\((.*)\)$/, "$1");
+  const help = `macula-fleet ${entry ? `${entry.path} ` : ""}--help`;
+  return new FleetError("usage", message, { hint: suggestion === "" ? help : suggestion });
+}
+
+/** `rollout stauts` would be a rollout of the inventory `stauts`. */
+function refuseMisspelt({ entry, args: [first] }: Chosen, process: Process): void {
+  const prefix = `${entry.path} `;
+  const children = CATALOG.flatMap((e) => (e.path.startsWith(prefix) ? [e.path.slice(prefix.length)] : []));
+  if (first === undefined || children.length === 0 || existsSync(resolve(process.cwd, first))) return;
+  const meant = didYouMean(first, children);
+  if (meant === undefined) return;
+  throw new FleetError("usage", `unknown command '${prefix}${first}'`, {
+    hint: `Did you mean ${prefix}${meant}?`,
+  });
 }
 
 /** All commands by name and summary; `entry` also with what is known of it once it is `loaded`. */
@@ -97,7 +127,12 @@ function base(process: Process): Command {
     .option("--no-color", "no colours (also: NO_COLOR)")
     .option("-v, --verbose", "say more")
     .configureHelp({ showGlobalOptions: false, sortSubcommands: false })
-    .configureOutput({ writeOut: (s) => process.stdout.write(s), writeErr: (s) => process.stderr.write(s) })
+    .configureOutput({
+      writeOut: (s) => process.stdout.write(s),
+      writeErr: (s) => process.stderr.write(s),
+      // Told by whoever catches it.
+      outputError: () => undefined,
+    })
     .showSuggestionAfterError()
     .exitOverride()
     .addHelpText(

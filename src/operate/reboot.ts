@@ -41,8 +41,8 @@ export async function rebootHost(host: Host, deps: RebootDeps): Promise<Rebooted
   refuse(host, before);
   await keepQuorum(host, deps);
   const began = clock.now();
-  deps.onStep?.(host.name, "restarting");
   await driver.reboot(host, { signal, fence: deps.fence });
+  deps.onStep?.(host.name, "restarting");
   const after = await nextBoot(host, before, deps);
   const expected = before.bootDefault || before.profile;
   if (expected !== "" && after.current !== expected) {
