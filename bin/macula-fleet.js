@@ -2,6 +2,9 @@
 // Launcher: finds a Node.js new enough, then hands over. Written for old ones: no syntax newer than 2020.
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
+import module from "node:module";
+import { homedir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const MINIMUM = [22, 16];
@@ -10,6 +13,10 @@ const recent = major > MINIMUM[0] || (major === MINIMUM[0] && minor >= MINIMUM[1
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
 if (recent) {
+  // Compiled once, not at every start; in a place that belongs to this user alone. Where it cannot write, it does without.
+  module.enableCompileCache(
+    join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "macula-fleet", "node"),
+  );
   // In a checkout the sources are run as they are (Node 24 strips types); a package has only what was built.
   const source = here("../src/main.ts");
   const { main } = await import(major >= 24 && existsSync(source) ? source : here("../dist/main.js"));

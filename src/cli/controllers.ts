@@ -13,10 +13,15 @@ export async function controllerOf(app: App, store: Store, runId: string): Promi
   return null;
 }
 
-/** Owners are `user@machine:pid`: only this machine's processes can be looked for. */
-function isDead(owner: string): boolean {
+/** Owners are `user@machine:pid`: only this machine's processes can be looked for; null for others. */
+function localPid(owner: string): string | null {
   const [, machine, pid] = /@(.+):(\d+)$/.exec(owner) ?? [];
-  if (machine !== hostname() || pid === undefined) return false;
+  return machine === hostname() ? (pid ?? null) : null;
+}
+
+function isDead(owner: string): boolean {
+  const pid = localPid(owner);
+  if (pid === null) return false;
   try {
     globalThis.process.kill(Number(pid), 0);
     return isZombie(pid);
@@ -38,20 +43,24 @@ const LOOK_MS = 500;
 
 /**
  * For a resume: a controller elsewhere may have died without a word. Waits until its lease runs out; throws `locked`
- * as soon as it proves to be alive by renewing it.
+ * as soon as it proves to be alive by renewing it, and at once when it is a living process of this machine.
  */
 export async function awaitFree(app: App, store: Store, runId: string): Promise<void> {
   const first = await controllerOf(app, store, runId);
   if (!first) return;
+  if (localPid(first.owner) !== null) throw aliveError(runId, first);
   app.note(
     `${runId}: waiting for the lease of ${first.owner}, which ends in ${Math.ceil((first.expiresAt - app.clock.now()) / 1000)} s if it is gone`,
   );
   for (let lease: Lease | null = first; lease; lease = await controllerOf(app, store, runId)) {
     if (lease.expiresAt > first.expiresAt) {
-      throw new FleetError("locked", `${runId} is driven by ${lease.owner}, and it is alive`, {
-        hint: `macula-fleet rollout watch ${runId}`,
-      });
+      throw aliveError(runId, lease);
     }
     await app.clock.sleep(LOOK_MS, app.signal);
   }
 }
+
+const aliveError = (runId: string, lease: Lease): FleetError =>
+  new FleetError("locked", `${runId} is driven by ${lease.owner}, and it is alive`, {
+    hint: `macula-fleet rollout watch ${runId}`,
+  });
