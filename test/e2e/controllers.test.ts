@@ -10,8 +10,17 @@ afterAll(() => lab?.down());
 
 describe("two controllers at once", () => {
   it("refuses a second one with exit 6, at once, and says who has it", async () => {
-    await lab.release("t1");
-    const first = lab.begin(["rollout", "--yes", "-l", "node-01", "-o", "ndjson"]);
+    lab.release("t1");
+    const first = lab.begin([
+      "rollout",
+      "--yes",
+      "-l",
+      "node-01",
+      "-o",
+      "ndjson",
+      "--min-healthy-time",
+      "8s",
+    ]);
     await first.until(/"to":"activating"/);
     const id = runId({ code: 0, stdout: first.stdout, stderr: "" });
 
@@ -30,21 +39,21 @@ describe("two controllers at once", () => {
   });
 
   it("runs disjoint rollouts side by side", async () => {
-    await lab.release("t2");
+    lab.release("t2");
     const pair = ["node-01", "node-02"].map((host) => lab.begin(["rollout", "--yes", "-l", host]));
     expect((await Promise.all(pair.map((p) => p.done))).map((ran) => ran.code)).toEqual([0, 0]);
     expect(await lab.revisions()).toMatchObject({ "node-01": "t2", "node-02": "t2", "node-03": "r1" });
   });
 
   it("lets only one of two racing rollouts of the same hosts start", async () => {
-    await lab.release("t3");
+    lab.release("t3");
     const pair = [1, 2].map(() => lab.begin(["rollout", "--yes", "-l", "node-01"]));
     const codes = (await Promise.all(pair.map((p) => p.done))).map((ran) => ran.code);
     expect(codes.sort()).toEqual([0, 6]);
   });
 
   it("takes hosts over from a rollout that stands still, on request only", async () => {
-    await lab.release("t4");
+    lab.release("t4");
     const waiting = await lab.fleet(
       "rollout",
       "--yes",

@@ -25,7 +25,7 @@ let releases = 1;
 /** A rollout to the three peers whose controller dies as soon as its stream says `point`. */
 async function killedAt(point: RegExp): Promise<{ id: string; release: string }> {
   const release = `k${++releases}`;
-  await lab.release(release);
+  lab.release(release);
   const controller = lab.begin([
     "rollout",
     "--yes",

@@ -15,7 +15,7 @@ const settled = async () => Object.values(await lab.revisions());
 
 describe("interrupting a rollout", () => {
   it("first ^C: hosts in flight finish, nothing new starts, exit 130, resume goes on", async () => {
-    await lab.release("c1");
+    lab.release("c1");
     const controller = lab.begin(["rollout", "--yes", "-o", "ndjson"]);
     await controller.until(/"to":"confirming"/);
     controller.signal("SIGINT");
@@ -33,7 +33,7 @@ describe("interrupting a rollout", () => {
   });
 
   it("second ^C: leaves at once, hosts revert themselves, resume tries them again", async () => {
-    await lab.release("c2");
+    lab.release("c2");
     const controller = lab.begin(["rollout", "--yes", "-o", "ndjson"]);
     await controller.until(/"to":"confirming"/);
     controller.signal("SIGINT");
@@ -52,7 +52,7 @@ describe("interrupting a rollout", () => {
   });
 
   it("SIGTERM drains as ^C does", async () => {
-    await lab.release("c3");
+    lab.release("c3");
     const controller = lab.begin(["rollout", "--yes", "-o", "ndjson"]);
     await controller.until(/"to":"activating"/);
     controller.signal("SIGTERM");
@@ -62,7 +62,7 @@ describe("interrupting a rollout", () => {
   });
 
   it("^C while a plan is being made changes nothing", async () => {
-    await lab.release("c4");
+    lab.release("c4");
     await lab.fault("node-01", "slow");
     const planning = lab.begin(["plan", "-v"]);
     setTimeout(() => planning.signal("SIGINT"), 1_000);

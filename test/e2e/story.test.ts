@@ -21,7 +21,7 @@ describe("from bare machines to a fleet that went back and forth", () => {
   });
 
   it("stops at a canary that goes bad, and the canary is back by itself", async () => {
-    await lab.release("r2", "--behaviour", "bad-health");
+    lab.release("r2", "bad-health");
     const ran = await lab.fleet("rollout", "--canary", "10%", "--yes");
     expect(ran.code, ran.stderr).toBe(3);
     expect(ran.stdout).toMatch(/paused: too many failures/);
@@ -46,7 +46,7 @@ describe("from bare machines to a fleet that went back and forth", () => {
   });
 
   it("rolls a good release out to everybody: peers, gateways, bootstraps", async () => {
-    await lab.release("r3");
+    lab.release("r3");
     const ran = await lab.fleet("rollout", "--canary", "10%", "--yes");
     good = runId(ran);
     expect(ran.code, ran.stderr).toBe(0);
@@ -69,7 +69,7 @@ describe("from bare machines to a fleet that went back and forth", () => {
     expect(listed.stdout).toMatch(/r1/);
     expect(listed.stdout).toMatch(/r3/);
 
-    await lab.release("r4");
+    lab.release("r4");
     const passed = await lab.fleet("rollout", "--yes");
     expect(passed.code, passed.stderr).toBe(4);
     expect(passed.stdout).toMatch(/held/);

@@ -1,5 +1,7 @@
 /** The program as a user runs it: real processes, real exit codes, real signals. */
 import { existsSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 
@@ -34,6 +36,8 @@ export interface Started {
   readonly done: Promise<Ran>;
 }
 
+/** Shared by all tests: what one process compiled, the next one need not. */
+const CACHE = join(tmpdir(), "macula-fleet-compiled");
 const INHERITED = ["PATH", "LANG", "TMPDIR", "USER"];
 
 export function start(args: readonly string[], o: RunOptions = {}): Started {
@@ -52,7 +56,7 @@ export function start(args: readonly string[], o: RunOptions = {}): Started {
     reject: false,
     buffer: false,
     extendEnv: false,
-    env: { ...Object.fromEntries(inherited), ...o.env },
+    env: { NODE_COMPILE_CACHE: CACHE, ...Object.fromEntries(inherited), ...o.env },
     timeout: o.timeout ?? 90_000,
     forceKillAfterDelay: 500,
     ...(o.cwd === undefined ? {} : { cwd: o.cwd }),

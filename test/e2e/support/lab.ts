@@ -4,7 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseDocument } from "yaml";
 import { z } from "zod";
+import { labFault, labPowerCycle, labRelease, labStatus } from "../../../src/lab/index.ts";
+import type { Behaviour } from "../../../src/lab/machine/system.ts";
 import { FleetEvent, VersionLine } from "../../../src/rollout/events.ts";
+import { openStore } from "../../../src/store/open.ts";
 import { type Ran, type RunOptions, run, type Started, start } from "../../support/cli-process.ts";
 
 const HostRow = z.object({
@@ -42,8 +45,9 @@ export type FleetLab = Awaited<ReturnType<typeof startLab>>;
 
 export async function startLab(o: LabOptions) {
   const dir = await mkdtemp(join(tmpdir(), "macula-e2e-"));
-  const inventory = join(dir, "lab", "inventory.yaml");
-  const lab = ["--dir", join(dir, "lab")];
+  const labDir = join(dir, "lab");
+  const inventory = join(labDir, "inventory.yaml");
+  const lab = ["--dir", labDir];
   const env = { HOME: dir, XDG_STATE_HOME: join(dir, "state"), MACULA_FLEET_INVENTORY: inventory };
   const children: Started[] = [];
   const begin = (args: readonly string[], more: RunOptions = {}): Started => {
@@ -64,8 +68,10 @@ export async function startLab(o: LabOptions) {
       throw new Error(`macula-fleet ${args.join(" ")}: ${ran.code}\n${ran.stdout}${ran.stderr}`);
     return ran;
   };
-  const events = async (id: string): Promise<FleetEvent[]> =>
-    eventsOf((await fleet("rollout", "status", id, "-o", "ndjson")).stdout);
+  const events = async (id: string): Promise<readonly FleetEvent[]> => {
+    await using store = await openStore(join(labDir, "state", "state.db"), { env, fleet: "simulated-lab" });
+    return store.events(id);
+  };
   try {
     const size = ["--hosts", String(o.hosts), ...(o.sites ? ["--sites", String(o.sites)] : [])];
     await must("lab", "up", ...lab, ...size, ...(o.blank ? ["--blank"] : []));
@@ -83,20 +89,28 @@ export async function startLab(o: LabOptions) {
     begin,
     down,
     events,
+    /** Through `lab status -o json`. */
     async hosts(): Promise<HostRow[]> {
       return LabStatus.parse(JSON.parse((await must("lab", "status", ...lab, "-o", "json")).stdout)).hosts;
     },
     /** `node-01` -> the revision it runs; commits to; boots next. */
     async revisions(): Promise<Record<string, string>> {
-      return Object.fromEntries((await this.hosts()).map((h) => [h.name, revisionOf(h)]));
+      const hosts = (await labStatus(labDir))?.hosts ?? [];
+      return Object.fromEntries(hosts.map((h) => [h.name, revisionOf(h)]));
     },
-    fault: (host: string, kind: string) => must("lab", "fault", host, kind, ...lab),
-    release: (name: string, ...more: string[]) => must("lab", "release", name, ...more, ...lab),
+    fault: (host: string, kind: string) =>
+      kind === "power-cycle" ? labPowerCycle(labDir, host) : labFault(labDir, host, kind),
+    release(name: string, behaviour?: Behaviour, ...hosts: string[]): void {
+      labRelease(labDir, name, {
+        ...(behaviour ? { behaviour } : {}),
+        ...(hosts.length > 0 ? { hosts } : {}),
+      });
+    },
   };
 }
 
 /** What a host runs and will boot: one word when they agree, `runs/profile/boot` when not. */
-export function revisionOf(h: HostRow): string {
+export function revisionOf(h: Pick<HostRow, "current" | "profile" | "bootDefault">): string {
   const names = [h.current, h.profile, h.bootDefault].map((p) => p.slice(p.lastIndexOf("-") + 1));
   return new Set(names).size === 1 ? (names[0] ?? "") : names.join("/");
 }
