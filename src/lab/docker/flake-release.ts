@@ -21,6 +21,10 @@ export interface ReleaseFault {
   readonly kernelChanges?: boolean;
   readonly bootloaderFails?: boolean;
   readonly noBoot?: boolean;
+  /** Comes up as far as PID 1 and no further. */
+  readonly bootHangs?: boolean;
+  /** Added to the kernel's command line. */
+  readonly kernelParams?: readonly string[];
   readonly noBuild?: boolean;
 }
 

@@ -97,7 +97,7 @@ function buildFailure(
 }
 
 /** The mirror this machine's own packages come from; all suites are on it. */
-async function debianMirror(signal: AbortSignal): Promise<string> {
+export async function debianMirror(signal: AbortSignal): Promise<string> {
   const args = ["indextargets", "--format", "$(REPO_URI) $(LABEL) $(COMPONENT)", "Created-By: Packages"];
   const result = await execa("apt-get", args, { cancelSignal: signal, reject: false });
   const targets = (result.stdout ?? "").split("\n").map((line) => line.split(" "));

@@ -68,12 +68,26 @@ let
   '';
 
   kernel = if fault.kernelChanges or false then "6.18.0-${revision}" else "6.12.1";
+  # A machine that has a kernel of its own: boot/{kernel,initrd} beside flake.nix. Containers get by with two words.
+  bootable = builtins.pathExists ../boot/kernel;
+  linux = run "linux-${kernel}" (if bootable then { inherit kernel; boot = "${../boot}"; } else { inherit kernel; boot = ""; }) ''
+    mkdir -p $out
+    if [ -n "$boot" ]; then
+      cp $boot/kernel $out/bzImage
+      # Another release is another file, with the release's name in it.
+      echo "$kernel" > lab-release
+      { cat $boot/initrd; echo lab-release | cpio -o -H newc; } > $out/initrd
+    else
+      echo "kernel $kernel" > $out/bzImage
+      echo "initrd for $kernel" > $out/initrd
+    fi
+  '';
   initInterface = if fault.initChanges or false then "2.${revision}" else "2";
 
   toplevel = run "nixos-system-${name}-${version}" {
-    inherit etc systemPath sh tools system version kernel initInterface;
+    inherit etc systemPath sh tools system version kernel linux initInterface;
     src = ./.;
-    names = "out sh tools activateExit sleep killSshd loseSshd dropNetwork inhibited bootloaderFails noBoot";
+    names = "out sh tools activateExit sleep killSshd loseSshd dropNetwork inhibited bootloaderFails noBoot bootHangs";
     activateExit = toString (fault.activateExit or "");
     sleep = toString (fault.sleep or "");
     killSshd = flag (fault.killSshd or false);
@@ -82,8 +96,9 @@ let
     inhibited = flag (fault.inhibited or false);
     bootloaderFails = flag (fault.bootloaderFails or false);
     noBoot = flag (fault.noBoot or false);
+    bootHangs = flag (fault.bootHangs or false);
     noBuild = flag (fault.noBuild or false);
-    kernelParams = builtins.concatStringsSep " " ([ "loglevel=4" ] ++ (host.hardware.consoles or [ ]));
+    kernelParams = builtins.concatStringsSep " " ([ "loglevel=4" ] ++ (host.hardware.consoles or [ ]) ++ (fault.kernelParams or [ ]));
   } ''
     [ -z "$noBuild" ] || { echo "this release does not build"; exit 1; }
     mkdir -p $out/bin $out/specialisation $out/kernel-modules/lib/modules/$kernel
@@ -91,8 +106,8 @@ let
     printf %s "$system" > $out/system
     printf %s "$kernelParams" > $out/kernel-params
     printf %s "$initInterface" > $out/init-interface-version
-    echo "kernel $kernel" > $out/kernel
-    echo "initrd for $kernel" > $out/initrd
+    ln -s $linux/bzImage $out/kernel
+    ln -s $linux/initrd $out/initrd
     ln -s $etc/etc $out/etc
     ln -s $systemPath $out/sw
     ${substitute} $src/switch-to-configuration.sh > $out/bin/switch-to-configuration

@@ -5,7 +5,7 @@
 #   "hosts": { "node-03": { "fault": { … }, "units": [ "macula-node", "extra" ] } }
 # }
 # fault: unitFails, crashAfter (seconds), activateExit, sleep (seconds), killSshd, loseSshd, dropNetwork,
-#        inhibited, initChanges, kernelChanges, bootloaderFails, noBoot, noBuild.
+#        inhibited, initChanges, kernelChanges, bootloaderFails, noBoot, bootHangs, noBuild, kernelParams (a list).
 release: name:
 let
   own = (release.hosts or { }).${name} or { };

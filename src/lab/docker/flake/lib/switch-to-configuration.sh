@@ -30,16 +30,23 @@ if [ $action = switch ] || [ $action = test ]; then
 fi
 if [ $action = switch ] || [ $action = boot ]; then
   [ -z "@bootloaderFails@" ] || { say "Failed to install bootloader"; finish 1; }
-  # As systemd-boot's builder does: a system that is no generation of the profile gets no entry, and so does not
-  # become the default.
-  for generation in /nix/var/nix/profiles/system-*-link; do
-    [ "$(readlink "$generation")" = "$out" ] || continue
-    { printf '%s\n' "$out" > /boot/lab-default.new && sync && mv /boot/lab-default.new /boot/lab-default && sync; } || {
+  if [ -x /usr/local/sbin/lab-install-boot-loader ]; then # a machine with a boot loader of its own
+    /usr/local/sbin/lab-install-boot-loader $out >&2 || {
       say "Failed to install bootloader"
       finish 1
     }
-    break
-  done
+  else
+    # As systemd-boot's builder does: a system that is no generation of the profile gets no entry, and so does not
+    # become the default.
+    for generation in /nix/var/nix/profiles/system-*-link; do
+      [ "$(readlink "$generation")" = "$out" ] || continue
+      { printf '%s\n' "$out" > /boot/lab-default.new && sync && mv /boot/lab-default.new /boot/lab-default && sync; } || {
+        say "Failed to install bootloader"
+        finish 1
+      }
+      break
+    done
+  fi
 fi
 [ $action != boot ] || finish 0
 
