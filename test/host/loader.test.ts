@@ -35,7 +35,7 @@ const grub =
   `set default=0\nset timeout=5\n${menuentry("NixOS", "a")}` +
   `submenu "NixOS - All configurations" --class submenu {\n${menuentry("NixOS - Configuration 2", "a")}` +
   `${menuentry("NixOS - Configuration 1", "b")}}\n` +
-  `submenu "NixOS - Profile 'macula-fleet'" --class submenu {\n${menuentry("NixOS - Configuration 1", "c")}}\n`;
+  `submenu "NixOS - Profile 'macula_fleet'" --class submenu {\n${menuentry("NixOS - Configuration 1", "c")}}\n`;
 
 describe("boot loaders", () => {
   it.each([

@@ -15,7 +15,8 @@ RUN_DIR=/run/macula-fleet
 LOG_DIR=/var/log/macula-fleet
 ROOTS=/nix/var/nix/gcroots/macula-fleet
 PROFILE=/nix/var/nix/profiles/system
-SIDE_PROFILE=/nix/var/nix/profiles/system-profiles/macula-fleet
+# No dash: NixOS's GRUB menu leaves out profiles whose name is not one word of letters, digits and underscores.
+SIDE_PROFILE=/nix/var/nix/profiles/system-profiles/macula_fleet
 
 # Refusals; `refusals.ts` maps them.
 R_USAGE=40 R_FENCED=41 R_BUSY=42 R_HELD=43 R_MOVED=44 R_INCOMPLETE=45 R_DISK=46 R_UNSUITABLE=47 R_UNKNOWN=48 R_WENT_BACK=49 R_FAILED=50

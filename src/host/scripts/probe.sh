@@ -7,7 +7,7 @@ os_field() { sed -n "s/^$1=\"\\{0,1\\}\\([^\"]*\\)\"\\{0,1\\}\$/\\1/p" /etc/os-r
 free_kib() { df -Pk "$1" 2>/dev/null | sed -n '2p' | awk '{ print $4 }'; }
 foreign() {
   for p in /nix/var/nix/profiles/system-profiles/*; do
-    case $p in *-link | */macula-fleet | */\*) ;; *) printf 'profile %s\n' "${p##*/}" ;; esac
+    case $p in *-link | */macula_fleet | */\*) ;; *) printf 'profile %s\n' "${p##*/}" ;; esac
   done
   for u in nixos-upgrade.timer comin.service cachix-agent.service; do
     ! systemctl is-active --quiet "$u" 2>/dev/null || printf '%s\n' "$u"
