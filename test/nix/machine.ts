@@ -77,3 +77,10 @@ export interface DeclaredOption {
 /** Every option the flake declares, by name. */
 export const declaredOptions = (inventory: string): readonly DeclaredOption[] =>
   (ask(inventory, "options") as DeclaredOption[]).toSorted((a, b) => (a.name < b.name ? -1 : 1));
+
+/** A list-valued option of a machine; empty when unset. */
+export const list = (machine: Machine, path: string): readonly unknown[] =>
+  (machine.values[path] ?? []) as unknown[];
+
+/** An option of a machine as text; empty when unset. */
+export const text = (machine: Machine, path: string): string => String(machine.values[path] ?? "");

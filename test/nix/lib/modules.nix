@@ -11,58 +11,17 @@ let
     isFunction
     mapAttrs
     ;
-  isType = type: v: isAttrs v && (v._type or null) == type;
+  properties = import ./properties.nix;
+  inherit (properties)
+    discharge
+    isType
+    mkIf
+    mkOrder
+    mkOverride
+    pushDown
+    ;
+  knownType = import ./known-types.nix lib;
   showPath = builtins.concatStringsSep ".";
-
-  # --- properties ---
-  mkIf = condition: content: {
-    _type = "if";
-    inherit condition content;
-  };
-  mkMerge = contents: {
-    _type = "merge";
-    inherit contents;
-  };
-  mkOverride = priority: content: {
-    _type = "override";
-    inherit priority content;
-  };
-  mkOrder = priority: content: {
-    _type = "order";
-    inherit priority content;
-  };
-
-  # A value with properties -> [ { value; priority; order } ], conditions decided.
-  discharge =
-    v:
-    if isType "merge" v then
-      concatMap discharge v.contents
-    else if isType "if" v then
-      if v.condition then discharge v.content else [ ]
-    else if isType "override" v then
-      map (d: d // { inherit (v) priority; }) (discharge v.content)
-    else if isType "order" v then
-      map (d: d // { order = v.priority; }) (discharge v.content)
-    else
-      [
-        {
-          value = v;
-          priority = 100;
-          order = 1000;
-        }
-      ];
-
-  # Moves mkIf and mkMerge from an attribute set to its attributes, so that its names are known before its conditions.
-  pushDown =
-    v:
-    if isType "merge" v then
-      concatMap pushDown v.contents
-    else if isType "if" v then
-      map (mapAttrs (_: mkIf v.condition)) (pushDown v.content)
-    else if isType "override" v then
-      map (mapAttrs (_: mkOverride v.priority)) (pushDown v.content)
-    else
-      [ v ];
 
   wrongType =
     path: type: file: value:
@@ -108,61 +67,6 @@ let
         );
     in
     lib.genAttrs (filter (name: (at name).isDefined) names) (name: (at name).value);
-
-  # How a known option of a real type merges.
-  knownType =
-    name:
-    let
-      lists = [ "listOf" ];
-      sets = [
-        "attrsOf"
-        "lazyAttrsOf"
-        "attrs"
-        "submodule"
-        "anything"
-        "unspecified"
-      ];
-      texts = [
-        "separatedString"
-        "lines"
-        "commas"
-      ];
-    in
-    if builtins.elem name lists then
-      lib.types.listOf lib.types.raw // { inherit name; }
-    else if name == "attrsOf deferredModule" then
-      {
-        inherit name;
-        check = isAttrs;
-        merge =
-          _: defs:
-          lib.genAttrs (lib.unique (concatMap (d: attrNames d.value) defs)) (module: {
-            imports = concatMap (d: lib.optional (d.value ? ${module}) d.value.${module}) defs;
-          });
-      }
-    else if builtins.elem name sets then
-      {
-        inherit name;
-        check = isAttrs;
-        merge = mergeFreely;
-      }
-    else if name == "coercedTo" || name == "either" then
-      {
-        inherit name;
-        check = _: true;
-        merge =
-          path: defs:
-          if builtins.all (d: builtins.isList d.value) defs then
-            concatMap (d: d.value) defs
-          else
-            lib.types.anything.merge path defs;
-      }
-    else if builtins.elem name texts then
-      lib.types.lines // { inherit name; }
-    else if name == "bool" then
-      lib.types.bool
-    else
-      lib.types.raw // { inherit name; };
 
   # --- modules ---
   load =
@@ -355,12 +259,14 @@ in
     evalModules
     mergeFreely
     mergeLeaf
-    mkIf
-    mkMerge
-    mkOverride
-    mkOrder
     showPath
     wrongType
+    ;
+  inherit (properties)
+    mkIf
+    mkMerge
+    mkOrder
+    mkOverride
     ;
   mkDefault = mkOverride 1000;
   mkForce = mkOverride 50;
