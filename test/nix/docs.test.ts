@@ -39,6 +39,24 @@ describeNix("the flake's documentation", () => {
     for (const link of links) expect(existsSync(join(dirname(path), link)), link).toBe(true);
   });
 
+  it("takes one nixpkgs, the stable one, for everything", () => {
+    interface Input {
+      readonly url: string;
+      readonly flake?: boolean;
+      readonly inputs?: Readonly<Record<string, { readonly follows: string }>>;
+    }
+    const inputs = evaluate(["--expr", `(import ${FLAKE}/flake.nix).inputs`]) as Record<string, Input>;
+    const { nixpkgs, inventory, ...others } = inputs;
+    expect(nixpkgs?.url).toBe("github:NixOS/nixpkgs/nixos-26.05");
+    expect(inventory).toEqual({ url: "path:./inventory", flake: false });
+    expect(Object.keys(others).sort()).toEqual(["disko", "nixos-images"]);
+    for (const [name, input] of Object.entries(others)) {
+      const followed = Object.values(input.inputs ?? {}).map(({ follows }) => follows);
+      expect(followed.length, name).toBeGreaterThan(0);
+      expect(new Set(followed), name).toEqual(new Set(["nixpkgs"]));
+    }
+  });
+
   it("has a template that hands its inventory and modules to mkFleet", () => {
     const outputs = evaluate([
       "--expr",
