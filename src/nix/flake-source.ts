@@ -60,7 +60,8 @@ export function createFlakeClosureSource(options: FlakeClosureSourceOptions): Fl
   const building = { run, chunkSize, nixOptions, evalOptions };
 
   return {
-    revision: (to, call) => resolveRevision(flake, to, { run, allowDirty, nixOptions }, call),
+    revision: (to, call) =>
+      resolveRevision(flake, to, { run, allowDirty, nixOptions: [...nixOptions, ...evalOptions] }, call),
 
     async build(hosts, revision, call) {
       if (hosts.length === 0) return new Map();

@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
-import { historyTable, hostTable } from "../../src/ui/listings.ts";
+import { hostStatus, statusTable } from "../../src/ui/fleet-status.ts";
+import { historyTable } from "../../src/ui/listings.ts";
 import { METRICS_CONTENT_TYPE, metricsText } from "../../src/ui/metrics.ts";
 import { renderTable } from "../../src/ui/table.ts";
 import { foldAll } from "../../src/ui/view/model.ts";
@@ -44,26 +45,47 @@ it("lists runs, with more columns when wide", () => {
   expect(historyTable([run], { now: START, wide: true })).toContain("ada@desk");
 });
 
+const host = (name: string) =>
+  ({ name, role: "peer", site: "gent", arch: "x86_64-linux", state: "active" }) as const;
+const unreachable = { code: "unreachable", message: "connection refused", transient: true } as const;
+
 it("lists hosts with the last that is known of them, and how old that is", () => {
-  const host = (name: string) => ({ name, role: "peer", site: "gent", arch: "x86_64-linux" }) as const;
+  const record = {
+    host: "node-02",
+    seenAt: START - HOUR,
+    revision: "26.05.3",
+    generation: 41,
+    outcome: "reverted",
+    outcomeRun: "r-7",
+    held: { reason: "42 lost its route", by: "ada", since: START },
+    owes: { run: "r-7", revision: "26.05.4", since: START - HOUR },
+  } as const;
   const rows = [
     { host: host("node-01"), record: undefined },
-    {
-      host: host("node-02"),
-      record: {
-        host: "node-02",
-        seenAt: START - HOUR,
-        revision: "26.05.3",
-        generation: 41,
-        outcome: "reverted",
-        outcomeRun: "r-7",
-        held: { reason: "42 lost its route", by: "ada", since: START },
+    { host: host("node-02"), record, failure: unreachable },
+    { host: { ...host("node-03"), state: "planned" as const }, record: undefined },
+  ].map((known) => hostStatus(known, START));
+  const [, first, second, third] = statusTable(rows, { now: START }).split("\n");
+  expect(first).toMatch(/^node-01 +peer +gent +- +- +- +unknown +never +-$/);
+  expect(second).toMatch(
+    /26\.05\.3 +41 +- +unreachable +1h ago +out of reach; held by ada: 42 lost its route; reverted in r-7; owes 26\.05\.4 since 1h$/,
+  );
+  expect(third).toMatch(/unknown +never +planned$/);
+});
+
+it("never calls a system by a revision it was not given", () => {
+  const path = (name: string) => `/nix/store/${"b".repeat(32)}-${name}`;
+  const status = (current: string) =>
+    hostStatus(
+      {
+        host: host("node-01"),
+        record: { host: "node-01", current, lastHealthy: path("x"), revision: "4f1c2aa" },
       },
-    },
-  ] as const;
-  const [, first, second] = hostTable(rows, { now: START }).split("\n");
-  expect(first).toMatch(/^node-01 +peer +gent +- +- +- +never +-$/);
-  expect(second).toMatch(/26\.05\.3 +41 +reverted \(r-7\) +1h ago +held by ada: 42 lost its route$/);
+      START,
+    );
+  expect(status(path("x")).revision).toBe("4f1c2aa");
+  expect(status(path("nixos-system-node-01-26.05.9")).revision).toBe("26.05.9");
+  expect(status(path("something")).revision).toBe("bbbbbbb");
 });
 
 it("turns runs into Prometheus text", async () => {
