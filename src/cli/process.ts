@@ -36,7 +36,12 @@ export function hostProcess(): Process {
       abort: abort.signal,
       abortAfter: (ms) => {
         setTimeout(
-          () => abort.abort(new FleetError("timeout", `gave up after --timeout (${ms} ms)`)),
+          () =>
+            abort.abort(
+              new FleetError("timeout", `gave up after --timeout (${ms} ms)`, {
+                hint: "give it longer; what was begun on hosts ends or reverts there: macula-fleet rollout status",
+              }),
+            ),
           ms,
         ).unref();
       },
