@@ -10,7 +10,7 @@ export default defineConfig({
     projects: [
       project("unit", [
         "src/**/*.test.ts",
-        "test/{inventory,store,host,ui,cli,plan,rollout,import,convert}/**/*.test.ts",
+        "test/{inventory,store,host,install,ui,cli,plan,rollout,import,convert,firstboot}/**/*.test.ts",
       ]),
       project("contract", ["test/contract/**/*.test.ts"]),
       project("lab", ["test/lab/**/*.test.ts", "test/e2e/**/*.test.ts"], { testTimeout: 120_000 }),
