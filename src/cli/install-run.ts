@@ -105,8 +105,6 @@ export function verdictOf(plan: InstallPlan): ExitCode {
   return plan.excluded.some((e) => e.state === "deferred") ? EXIT.hostsDeferred : EXIT.ok;
 }
 
-const USUAL_PHASE_MS = 20 * 60_000;
-
 export async function carryOut(
   app: App,
   id: string,
@@ -145,7 +143,7 @@ export async function carryOut(
       logDir: join(stateDir, "logs"),
       ...(options.kexec === undefined ? {} : { kexec: options.kexec }),
       parallel: options.parallel,
-      ...(options.phaseDeadline === undefined ? {} : { patience: options.phaseDeadline / USUAL_PHASE_MS }),
+      ...(options.phaseDeadline === undefined ? {} : { phaseDeadlineMs: options.phaseDeadline }),
     },
     app.process.signals,
   );
@@ -159,7 +157,7 @@ export async function carryOut(
 }
 
 /** Shows the journal and what happens; returns what ended the run early. */
-async function follow(
+export async function follow(
   app: App,
   id: string,
   store: Store,
@@ -182,7 +180,7 @@ async function follow(
 }
 
 /** One file, many machines: one write at a time. */
-function pinInto(home: string) {
+export function pinInto(home: string) {
   let tail: Promise<void> = Promise.resolve();
   return (host: Host, identity: { readonly publicKey: string }): Promise<void> => {
     const file = host.ssh.knownHostsFile ?? join(home, ".ssh", "known_hosts");

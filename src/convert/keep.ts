@@ -243,3 +243,18 @@ function covers(pattern: string, path: string): boolean {
   const source = pattern.replace(/[.+?^${}()|[\]\\]/g, "\\$&").replaceAll("*", "[^/]*");
   return new RegExp(`^${source}(?:/.*)?$`).test(path);
 }
+
+/** Where kept things are on the new system: patterns to list them by. */
+export function keptPaths(): readonly string[] {
+  const paths = KEEP.filter((row) => row.action === "keep").flatMap((row) =>
+    row.paths.map((path) => {
+      const move = Object.entries(row.moves ?? {}).find(([from]) => path.startsWith(from));
+      return move ? move[1] + path.slice(move[0].length) : path;
+    }),
+  );
+  return [...new Set(paths)];
+}
+
+/** Rows whose content lives: once the new system runs, it changes them. They are compared before it starts. */
+export const isLiving = (row: KeepRow): boolean =>
+  row.proof === "tree" || row.proof === "datastore" || row.id === "manifests";

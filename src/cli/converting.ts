@@ -1,0 +1,149 @@
+/** Planning and driving a conversion for the command line. */
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { App, Remote } from "../app.ts";
+import { archiveKey } from "../convert/backup/keys.ts";
+import type { ConvertDeps } from "../convert/deps.ts";
+import { cluster, parseNodes } from "../convert/k3s/kubectl.ts";
+import { asNixos, type ConversionPlan, planConversion } from "../convert/plan.ts";
+import { fragmentOf } from "../convert/reimport.ts";
+import { survey } from "../convert/survey.ts";
+import { FleetError } from "../errors.ts";
+import { importNode } from "../import/import-node.ts";
+import { nodeFiles } from "../import/node-files.ts";
+import { readHost } from "../import/read/host.ts";
+import { neighbourHints } from "../install/hints.ts";
+import { gatherSecrets } from "../install/secrets/gather.ts";
+import type { Host, Inventory } from "../inventory/model.ts";
+import { digest, newRunId } from "../rollout/launch.ts";
+import type { Store } from "../store/store.ts";
+import { pinInto } from "./install-run.ts";
+import { findAnywhere } from "./installing.ts";
+
+export interface ConvertOptions {
+  readonly to?: string | undefined;
+  readonly nixosAnywhere?: string | undefined;
+  readonly kexec?: string | undefined;
+  readonly archiveDir?: string | undefined;
+  readonly workloadsInGit: boolean;
+  readonly carryDatastore: boolean;
+  /** GiB. */
+  readonly volumesLimit: number;
+  readonly mbps: number;
+}
+
+export interface ConvertWorld {
+  readonly inventory: Inventory;
+  readonly store: Store;
+  readonly remote: Remote;
+  readonly host: Host;
+}
+
+/** What nixpkgs of this fleet calls `k3s`, unless the inventory pins another. */
+const TARGET_MINOR = "1.35";
+
+export async function makeConversionPlan(
+  app: App,
+  world: ConvertWorld,
+  options: ConvertOptions,
+): Promise<ConversionPlan> {
+  const { inventory, remote, host } = world;
+  const { signal } = app;
+  await using session = await remote.pool.session(remote.targetOf(host), signal);
+  const facts = await remote.driver.facts(host, { signal });
+  const looked = await survey(session, signal);
+  const files = await readHost(session, signal);
+  const revision = await remote.closures.revision(options.to, { signal });
+  const building = [asNixos(host)];
+  const [systems, disko] = await Promise.all([
+    remote.closures.build(building, revision, { signal }),
+    remote.closures.disko(building, revision, { signal }),
+  ]);
+  const server = serverFor(host, looked.role, inventory);
+  const nodes = server === null ? [] : await nodesFrom(remote, server, signal);
+  return planConversion({
+    id: newRunId("i", app.clock.now()),
+    inventory,
+    host,
+    revision,
+    now: app.clock.now(),
+    facts,
+    systems,
+    disko,
+    digest,
+    survey: looked,
+    nodes,
+    server: server?.name ?? null,
+    needsHuman: undecided(importNode(files, { name: host.name, address: host.address }).needsHuman),
+    imported: fragmentOf(files, host.name),
+    targetMinor: TARGET_MINOR,
+    workloadsInGit: options.workloadsInGit,
+    carry: options.carryDatastore,
+    volumesLimit: options.volumesLimit * 1024 * 1024,
+    mbps: options.mbps,
+  });
+}
+
+/** The inventory that is being used has answered the rest: the node's cluster, disk and address stand in it. */
+const undecided = <T extends { readonly topic: string }>(human: readonly T[]): readonly T[] =>
+  human.filter((n) => !["address", "name", "machine", "disk", "k3s", "ssh keys"].includes(n.topic));
+
+/** An agent's cluster is spoken to through one of its servers. */
+function serverFor(host: Host, role: string, inventory: Inventory): Host | null {
+  if (role === "none") return null;
+  const servers = inventory.hosts.filter(
+    (h) => h.k3s.role === "server" && h.k3s.cluster === host.k3s.cluster && host.k3s.cluster !== undefined,
+  );
+  return servers.find((h) => h.name !== host.name) ?? (role === "server" ? host : null);
+}
+
+async function nodesFrom(remote: Remote, server: Host, signal: AbortSignal) {
+  try {
+    await using session = await remote.pool.session(remote.targetOf(server), signal);
+    const result = await session.run(cluster.nodes(), { signal, timeoutMs: 60_000 });
+    return result.code === 0 ? parseNodes(result.stdout) : [];
+  } catch (error) {
+    signal.throwIfAborted();
+    if (error instanceof FleetError) return [];
+    throw error;
+  }
+}
+
+export async function convertDeps(
+  app: App,
+  world: ConvertWorld,
+  options: ConvertOptions,
+): Promise<ConvertDeps> {
+  const { inventory, store, remote, host } = world;
+  const { env, cwd } = app.process;
+  const stateDir = app.stateDir(inventory);
+  await mkdir(stateDir, { recursive: true, mode: 0o700 });
+  return {
+    install: {
+      ...findAnywhere(inventory, options.nixosAnywhere, { env, cwd }),
+      store,
+      clock: app.clock,
+      owner: app.operator,
+      driver: remote.driver,
+      hosts: new Map(inventory.hosts.map((h) => [h.name, h])),
+      checks: remote.performer.checks,
+      targetOf: remote.targetOf,
+      secretsFor: (h) =>
+        gatherSecrets(h, inventory, { baseDir: inventory.baseDir, env, signal: app.process.signals.abort }),
+      pin: pinInto(env.HOME ?? "/"),
+      hints: inventory.lab?.backend === "sim" ? async () => [] : neighbourHints,
+      pathVariable: env.PATH,
+      workDir: join(stateDir, "work"),
+      logDir: join(stateDir, "logs"),
+      ...(options.kexec === undefined ? {} : { kexec: options.kexec }),
+      parallel: 1,
+    },
+    connect: (h, signal) => remote.pool.fresh(remote.targetOf(h), signal),
+    key: await archiveKey(join(stateDir, "identities")),
+    archiveDir: options.archiveDir ?? join(stateDir, "archives"),
+    reimport: (texts) => fragmentOf(nodeFiles(texts), host.name),
+    // A container keeps what was installed where the installer put it.
+    newRoot: inventory.lab?.backend === "docker" ? "/mnt" : "/",
+    drainSeconds: 300,
+  };
+}

@@ -1,0 +1,177 @@
+/** Drives one journalled conversion: prepared by us, installed like any machine, with more to do between the phases. */
+import { readFile } from "node:fs/promises";
+import { FleetError, toFailure } from "../errors.ts";
+import { driveInstall } from "../install/engine.ts";
+import type { HostIdentity, IdentityVault } from "../install/identity.ts";
+import { RunJournal } from "../install/journal.ts";
+import type { Host } from "../inventory/model.ts";
+import { Channel } from "../kernel/channel.ts";
+import { Secret } from "../kernel/secret.ts";
+import { moved, runMoved } from "../rollout/bodies.ts";
+import { LEASE_TTL_MS } from "../rollout/engine.ts";
+import type { FleetEvent, HostState } from "../rollout/events.ts";
+import { replay } from "../rollout/state.ts";
+import { summarize } from "../rollout/summary.ts";
+import { archiveTexts } from "./backup/archive.ts";
+import { manifestFromJson } from "./backup/manifest.ts";
+import type { Backup } from "./backup/take.ts";
+import type { ConvertDeps } from "./deps.ts";
+import { conversionPhases } from "./phases.ts";
+import { asNixos, type ConversionPlan } from "./plan.ts";
+import { prepare } from "./prepare.ts";
+import { recoveryFrom } from "./recovery.ts";
+
+interface Signals {
+  readonly drain: AbortSignal;
+  readonly abort: AbortSignal;
+}
+
+/** Yields what it appends. What it did before is not done again: an archive that was proved stays. */
+export async function* driveConvert(
+  runId: string,
+  deps: ConvertDeps,
+  signals: Signals,
+): AsyncGenerator<FleetEvent, void, undefined> {
+  const { store } = deps.install;
+  const history = await store.events(runId);
+  const plan = replay(history)?.plan as ConversionPlan | undefined;
+  if (!plan?.conversion)
+    throw new FleetError("rollout-not-found", `${runId} is no conversion`, {
+      hint: "macula-fleet rollout history",
+    });
+  const host = deps.install.hosts.get(plan.conversion.host);
+  if (!host) throw new FleetError("plan-stale", `the inventory has no host ${plan.conversion.host} any more`);
+  let backup = await backupOf(history, host.name);
+  if (backup === null) {
+    const prepared: { backup: Backup | null } = { backup: null };
+    yield* prepareJournalled(runId, plan, host, deps, signals, prepared);
+    if (prepared.backup === null || signals.drain.aborted) return;
+    backup = prepared.backup;
+  }
+  const texts = await archiveTexts(backup.file, deps.key, (p) => IDENTITY_FILES.some((f) => p.endsWith(f)));
+  yield* driveInstall(
+    runId,
+    {
+      ...deps.install,
+      hosts: new Map([...deps.install.hosts, [host.name, asNixos(host)]]),
+      vault: oldIdentity(texts),
+      secretsFor: async (h) => [...(await deps.install.secretsFor(h)), ...deliveredEarly(texts)],
+      phases: conversionPhases(plan, backup, deps),
+    },
+    signals,
+  );
+}
+
+const HOST_KEY = "ssh_host_ed25519_key";
+const IDENTITY_FILES = [HOST_KEY, `${HOST_KEY}.pub`, "/maculaos/identity.json", "/rancher/node/password"];
+
+/** The node keeps the key operators know it by. */
+function oldIdentity(texts: ReadonlyMap<string, string>): IdentityVault {
+  const text = (name: string) => [...texts].find(([path]) => path.endsWith(name))?.[1];
+  const of = async (host: string): Promise<HostIdentity> => {
+    const [publicKey, privateKey] = [text(`${HOST_KEY}.pub`), text(HOST_KEY)];
+    if (publicKey && privateKey)
+      return {
+        publicKey: publicKey.split(" ").slice(0, 2).join(" ").trim(),
+        privateKey: new Secret(privateKey),
+      };
+    throw new FleetError("secret-unavailable", `the archive of ${host} has no Ed25519 host key`);
+  };
+  return { of, kept: of };
+}
+
+/** With the installation already, so that the first start cannot make new ones, whatever becomes of the rest. */
+function deliveredEarly(texts: ReadonlyMap<string, string>) {
+  const to = (name: string, path: string) =>
+    [...texts]
+      .filter(([p]) => p.endsWith(name))
+      .slice(0, 1)
+      .map(([, text]) => ({ path, mode: 0o600, content: new Secret(text), installOnly: false }));
+  return [
+    ...to("/maculaos/identity.json", "/var/lib/maculaos/identity.json"),
+    ...to("/rancher/node/password", "/etc/rancher/node/password"),
+  ];
+}
+
+/** The archive an earlier attempt proved; null: none. */
+export async function backupOf(history: readonly FleetEvent[], host: string): Promise<Backup | null> {
+  const event = history.findLast(
+    (e) => e.type === "host.state" && e.host === host && typeof e.data.detail?.archive === "string",
+  );
+  const detail = event?.type === "host.state" ? event.data.detail : undefined;
+  if (!detail) return null;
+  const file = String(detail.archive);
+  const text = await readFile(file.replace(/\.tar\.age$/, ".manifest.json"), "utf8").catch(() => null);
+  if (text === null)
+    throw new FleetError("copy-failed", `the archive's list is gone: ${file}`, {
+      hint: "bring the archive back to where it was; the node may have nothing else left",
+    });
+  return {
+    file,
+    sha256: String(detail.sha256),
+    bytes: Number(detail.bytes),
+    manifest: manifestFromJson(text),
+  };
+}
+
+async function* prepareJournalled(
+  runId: string,
+  plan: ConversionPlan,
+  host: Host,
+  deps: ConvertDeps,
+  signals: Signals,
+  prepared: { backup: Backup | null },
+): AsyncGenerator<FleetEvent, void, undefined> {
+  const { store, clock, owner } = deps.install;
+  const lease = await store.lease(`run:${runId}`, owner, LEASE_TTL_MS, clock.now());
+  if (!lease)
+    throw new FleetError("locked", `${runId} is driven by somebody else`, {
+      hint: `macula-fleet rollout watch ${runId}`,
+    });
+  const state = replay(await store.events(runId));
+  if (!state) throw new FleetError("rollout-not-found", `there is no run ${runId}`);
+  const channel = new Channel<FleetEvent>();
+  const journal = new RunJournal(store, clock, lease, state, (event) => channel.push(event));
+  const life = new AbortController();
+  const signal = AbortSignal.any([signals.abort, signals.drain, life.signal]);
+  let at: HostState | null = null;
+  const say = (to: HostState, msg: string, detail?: Record<string, unknown>) => {
+    at = to;
+    return journal.append((s) => {
+      const progress = s.hosts.get(host.name);
+      return progress ? [moved(s, progress, to, msg, detail === undefined ? {} : { detail })] : [];
+    });
+  };
+  const fail = async (error: unknown) => {
+    if (life.signal.aborted) throw error;
+    const { code, message, hint } = toFailure(error);
+    const { says } = recoveryFrom(at, host.name, null);
+    const failure = { code, message, transient: false, hint: [hint, says].filter(Boolean).join("; ") };
+    await journal.append((s) => {
+      const progress = s.hosts.get(host.name);
+      return progress ? [moved(s, progress, "failed", message, { failure })] : [];
+    });
+    await journal.append((s) => [runMoved(s, "failed", "nothing was erased")]);
+    await journal.append((s) => [summarize(s, signals.drain.aborted)]);
+  };
+  const work = (async () => {
+    await journal.append((s) => [runMoved(s, "running", "conversion started")]);
+    prepared.backup = await prepare(plan, host, deps, say, signal);
+  })()
+    .catch(fail)
+    .then(
+      () => channel.close(),
+      (error: unknown) => channel.fail(error),
+    );
+  const heart = setInterval(
+    () => journal.renew(LEASE_TTL_MS).catch((error: unknown) => life.abort(error)),
+    LEASE_TTL_MS / 3,
+  );
+  try {
+    yield* channel;
+  } finally {
+    clearInterval(heart);
+    await work;
+    await store.release(journal.lease).catch(() => undefined);
+  }
+}

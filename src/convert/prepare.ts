@@ -1,0 +1,133 @@
+/** Before anything is erased: out of the cluster's use, everything stopped, everything copied and proved. */
+import { mkdir, writeFile } from "node:fs/promises";
+import { FleetError } from "../errors.ts";
+import type { Host } from "../inventory/model.ts";
+import type { Command } from "../kernel/shell.ts";
+import type { HostState } from "../rollout/events.ts";
+import type { Completed, Session } from "../transport/transport.ts";
+import { archiveName, type Backup, takeBackup } from "./backup/take.ts";
+import type { ConvertDeps } from "./deps.ts";
+import { cluster } from "./k3s/kubectl.ts";
+import type { ConversionPlan } from "./plan.ts";
+import { startServices, stopServices } from "./service.ts";
+import { survey } from "./survey.ts";
+
+export type Say = (state: HostState, msg: string, detail?: Record<string, unknown>) => Promise<void>;
+
+/** Throws with the node's disk untouched; `undo` puts it back into service. */
+export async function prepare(
+  plan: ConversionPlan,
+  host: Host,
+  deps: ConvertDeps,
+  say: Say,
+  signal: AbortSignal,
+): Promise<Backup> {
+  const { conversion } = plan;
+  await using session = await deps.connect(host, signal);
+  await say("preflight", "looks at it once more");
+  await assertUnchanged(session, plan, signal);
+  await say(
+    "draining",
+    conversion.node ? "moves its pods to other nodes, stops k3s" : "stops k3s and what writes",
+  );
+  if (conversion.node) {
+    await onServer(plan, deps, cluster.cordon(conversion.node.name), signal);
+    await evidence(plan, deps, signal);
+    // Alone in its cluster there is nowhere to move pods to.
+    if (
+      conversion.strategy.ok &&
+      conversion.strategy.kind !== "fresh" &&
+      conversion.strategy.kind !== "carry"
+    ) {
+      await onServer(plan, deps, cluster.drain(conversion.node.name, deps.drainSeconds), signal);
+    }
+  }
+  await run(session, stopServices, signal, host.name);
+  await say("saving", "copies its state to this machine, encrypted");
+  const backup = await takeBackup(session, {
+    host: host.name,
+    path: archiveName(deps.archiveDir, host.name, plan.id),
+    key: deps.key,
+    signal,
+  });
+  await say("saving", "the archive is whole: equal on both ends, and read again", {
+    archive: backup.file,
+    sha256: backup.sha256,
+    bytes: backup.bytes,
+  });
+  return backup;
+}
+
+/** The old system serves again. Throws install-refused when it is not there any more. */
+export async function undo(
+  plan: ConversionPlan,
+  host: Host,
+  deps: ConvertDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  await using session = await deps.connect(host, signal);
+  const now = await survey(session, signal);
+  if (now.os !== plan.conversion.survey.os) {
+    throw new FleetError(
+      "install-refused",
+      `${host.name} runs ${now.os || "something else"}, not k3OS any more`,
+      { hint: `it can only be finished: macula-fleet convert ${host.name} --continue` },
+    );
+  }
+  await run(session, startServices, signal, host.name);
+  const { node } = plan.conversion;
+  if (node) await onServer(plan, deps, cluster.uncordon(node.name), signal);
+}
+
+async function assertUnchanged(session: Session, plan: ConversionPlan, signal: AbortSignal): Promise<void> {
+  const before = plan.conversion.survey;
+  const now = await survey(session, signal);
+  for (const field of ["os", "role", "datastore", "version", "luks", "hostKey"] as const) {
+    if (now[field] !== before[field]) {
+      throw new FleetError(
+        "plan-stale",
+        `${field} is ${String(now[field])} now, was ${String(before[field])} when planned`,
+        { hint: `look again: macula-fleet convert ${plan.conversion.host} --plan` },
+      );
+    }
+  }
+}
+
+/** What ran there, for people: restoring from it is not promised. */
+async function evidence(plan: ConversionPlan, deps: ConvertDeps, signal: AbortSignal): Promise<void> {
+  const { stdout } = await onServer(plan, deps, cluster.everything(), signal);
+  await mkdir(deps.archiveDir, { recursive: true, mode: 0o700 });
+  await writeFile(`${archiveName(deps.archiveDir, plan.conversion.host, plan.id)}.cluster.yaml`, stdout, {
+    mode: 0o600,
+  });
+}
+
+export async function onServer(
+  plan: ConversionPlan,
+  deps: ConvertDeps,
+  command: Command,
+  signal: AbortSignal,
+): Promise<Completed> {
+  const name = plan.conversion.server ?? plan.conversion.host;
+  const server = deps.install.hosts.get(name);
+  if (!server) throw new FleetError("plan-stale", `the inventory has no host ${name} any more`);
+  await using session = await deps.connect(server, signal);
+  return run(session, command, signal, name);
+}
+
+async function run(
+  session: Session,
+  command: Command,
+  signal: AbortSignal,
+  host: string,
+): Promise<Completed> {
+  const result = await session.run(command, { signal, timeoutMs: 1_800_000 });
+  if (result.code === 0) return result;
+  throw new FleetError(
+    "command-failed",
+    `${host}: ${command.label} failed: ${result.stderr.trim().split("\n").slice(-3).join("; ").slice(0, 300)}`,
+    {
+      hint: "its disk is untouched; --undo puts it back into service, --continue tries again",
+    },
+  );
+}
