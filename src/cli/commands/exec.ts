@@ -1,8 +1,6 @@
 import { z } from "zod";
 import { type App, Duration } from "../../app.ts";
-import { EXIT, type ExitCode, FleetError } from "../../errors.ts";
-import type { Host } from "../../inventory/model.ts";
-import { type Command, sh } from "../../kernel/shell.ts";
+import { EXIT, type ExitCode } from "../../errors.ts";
 import { createPaint } from "../../ui/paint.ts";
 import { names, plural } from "../../ui/view/format.ts";
 import { bad, dim, good, line, strong } from "../../ui/view/line.ts";
@@ -18,6 +16,7 @@ import {
   pickHosts,
   printResults,
 } from "../hosts.ts";
+import { remoteCommand } from "../remote-command.ts";
 
 interface Said {
   /** null: a signal ended it. */
@@ -57,7 +56,7 @@ export const command = defineCommand({
       hosts,
       async (host): Promise<Said> => {
         await using session = await remote.pool.session(remote.targetOf(host), app.signal);
-        const { code, stdout, stderr } = await session.run(commandLine(args, host, options.root), {
+        const { code, stdout, stderr } = await session.run(remoteCommand(args, host, options.root), {
           signal: app.signal,
           timeoutMs: options.deadline,
           ...(options.stream && !machine
@@ -76,21 +75,6 @@ export const command = defineCommand({
     return verdict(app, results);
   },
 });
-
-/** One word is a shell line, as `ssh host 'a | b'` has it; several are a program and its arguments, quoted. */
-function commandLine(words: readonly string[], host: Host, root: boolean): Command {
-  const [only = ""] = words;
-  const inner = words.length === 1 ? sh`sh -c ${only}` : sh`${words}`;
-  return { line: `${elevation(host, root)}${inner}`, stdin: "", label: "exec" };
-}
-
-function elevation(host: Host, root: boolean): string {
-  if (!root || host.user === "root") return "";
-  if (host.ssh.elevate === "none") {
-    throw new FleetError("elevation-refused", `${host.name}: ssh.elevate is none, so nobody becomes root`);
-  }
-  return host.ssh.elevate === "doas" ? "doas -n " : "sudo -n ";
-}
 
 /** The same answer from many hosts is printed once. */
 function printFolded(app: App, results: readonly HostResult<Said>[]): void {

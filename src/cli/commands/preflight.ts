@@ -73,8 +73,10 @@ export const command = defineCommand({
           app.print(`    fix: ${fix}`);
         }
       }
-      const ready = reports.filter((r) => r.ready).length;
-      app.print(`${ready} of ${plural(reports.length, "host")} ready`);
+      const ready = reports.filter((r) => r.ready);
+      const blank = ready.filter((r) => r.for === "install").length;
+      const what = blank === 0 ? "" : `, ${blank} of them to be installed`;
+      app.print(`${ready.length} of ${plural(reports.length, "host")} ready${what}`);
     }
     const unready = reports.some((r) => r.for !== null && !r.ready);
     const refused = results.some((r) => !r.ok && !isDeferred(r.failure));

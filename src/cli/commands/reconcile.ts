@@ -1,5 +1,4 @@
 import { z } from "zod";
-import type { App } from "../../app.ts";
 import { EXIT, FleetError } from "../../errors.ts";
 import { currentTarget } from "../../operate/current-target.ts";
 import type { Plan } from "../../plan/model.ts";
@@ -37,7 +36,14 @@ export const command = defineCommand({
     detailedExitcode: z.boolean().default(false),
   }),
   async run(app, { args, options }) {
-    const to = options.to ?? (await target(app, args[0]));
+    const fleet = await app.inventory(args[0]);
+    const known = await app.store(fleet);
+    if (![...(await known.hosts()).values()].some(owes)) {
+      app.note("no host is behind");
+      if (isMachine(app)) app.json({ hosts: [], excluded: [] });
+      return EXIT.ok;
+    }
+    const to = options.to ?? currentTarget(await known.runs());
     if (to === null) {
       throw new FleetError(
         "usage",
@@ -75,11 +81,6 @@ export const command = defineCommand({
     return driveRun(app, plan.id, store, remote, { inventory, planShown: shown });
   },
 });
-
-async function target(app: App, path: string | undefined): Promise<string | null> {
-  const store = await app.store(await app.inventory(path));
-  return currentTarget(await store.runs());
-}
 
 /** Who runs the target already, by whatever way it got there, owes nothing. */
 async function settle(store: Store, plan: Plan): Promise<void> {
