@@ -16,6 +16,7 @@ export default defineConfig({
       project("lab", ["test/lab/**/*.test.ts", "test/e2e/**/*.test.ts"], { testTimeout: 120_000 }),
       project("simulation", ["test/simulation/**/*.test.ts"], { testTimeout: 300_000 }),
       project("nix", ["test/nix/**/*.test.ts"], { testTimeout: 180_000 }),
+      project("vm", ["test/vm/**/*.test.ts"], { testTimeout: 1_200_000, hookTimeout: 1_200_000 }),
       project("container", ["test/container/**/*.test.ts"], {
         testTimeout: 300_000,
         hookTimeout: 600_000,

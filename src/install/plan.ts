@@ -142,7 +142,7 @@ export function planInstall(input: InstallInput): InstallPlan {
 }
 
 /** Of a container nothing is asked that only a machine can have; it must be a lab's. */
-const OF_CONTAINERS: ReadonlySet<string> = new Set(["arch", "elevation", "tools"]);
+const OF_CONTAINERS: ReadonlySet<string> = new Set(["arch", "elevation", "sudo", "tools"]);
 
 /** What stands against installing this machine, and the disk it would go to. */
 export function examine(

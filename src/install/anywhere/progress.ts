@@ -32,3 +32,21 @@ export function diagnose(
         fix: "the log of the run has everything it said",
       };
 }
+
+/**
+ * Lines after which nixos-anywhere would go on trying for ever, in vain. While it uploads its key only: later another
+ * machine may hold the address, and ours be found elsewhere. `times`: how often such a line was seen, this one included.
+ */
+export function isHopeless(step: string | null, line: string, times: number): boolean {
+  if (step !== "Uploading install SSH keys") return false;
+  return times >= (hopelessKinds.find((k) => k.when.test(line))?.patience ?? Number.POSITIVE_INFINITY);
+}
+
+export const isDiscouraging = (line: string): boolean => hopelessKinds.some((k) => k.when.test(line));
+
+const hopelessKinds: readonly { readonly when: RegExp; readonly patience: number }[] = [
+  { when: /Host key verification failed/, patience: 1 },
+  { when: /Could not resolve hostname \S+\.macula-fleet\.invalid/, patience: 1 },
+  // ssh-copy-id itself is refused once before it has installed its key.
+  { when: /Permission denied \((publickey|password|keyboard)|Too many authentication failures/, patience: 4 },
+];

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { FleetError } from "../../errors.ts";
-import { diagnose, stepOf } from "./progress.ts";
+import { diagnose, isDiscouraging, isHopeless, stepOf } from "./progress.ts";
 
 export interface AnywhereRun {
   /** Program and what comes before its own arguments: `["nix", "run", "nixpkgs#nixos-anywhere", "--"]`. */
@@ -49,6 +49,8 @@ export async function runAnywhere(run: AnywhereRun): Promise<void> {
     }
   };
   let late = false;
+  let hopeless = false;
+  let discouraged = 0;
   let lastWord: NodeJS.Timeout | undefined;
   const stop = () => {
     end("SIGTERM");
@@ -70,16 +72,21 @@ export async function runAnywhere(run: AnywhereRun): Promise<void> {
         step = next;
         run.onStep(next);
       }
+      if (isDiscouraging(line)) discouraged += 1;
+      if (!hopeless && isHopeless(step, line, discouraged)) {
+        hopeless = true;
+        stop();
+      }
     }
     const result = await child;
     run.signal.throwIfAborted();
-    if (late) throw tooLate(run.deadlineMs, step, lines);
+    if (late && !hopeless) throw tooLate(run.deadlineMs, step, lines);
     if (result.code === "ENOENT" || result.code === "EACCES") {
       throw new FleetError("tool-missing", `${file} cannot be run`, {
         hint: "install nixos-anywhere, or name it with --nixos-anywhere PATH",
       });
     }
-    if (result.exitCode !== 0) {
+    if (hopeless || result.exitCode !== 0) {
       const found = diagnose(step, lines);
       throw new FleetError("install-failed", found.message, { hint: found.fix, data: { lines } });
     }

@@ -55,6 +55,13 @@ export const RULES: readonly Rule[] = [
     fix: "log in as root, or allow sudo or doas without a password for this user",
   },
   {
+    code: "sudo",
+    severity: "refuse",
+    applies: (f) => !inInstaller(f) && f.elevation === "doas" && f.tools.includes("sudo"),
+    message: () => "becomes root with doas only, but nixos-anywhere uses sudo wherever there is one",
+    fix: "log in as root, or allow this user sudo without a password for the installation",
+  },
+  {
     code: "memory",
     severity: "refuse",
     applies: (f) => f.memory < LEAST_MEMORY,

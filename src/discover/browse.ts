@@ -1,0 +1,88 @@
+/** Who announces itself on the networks of this machine: mDNS, on every interface. Nobody vouches for a word of it. */
+import { networkInterfaces } from "node:os";
+import { setTimeout as delay } from "node:timers/promises";
+import bonjour from "bonjour-service";
+
+/** One service of one machine, as announced. */
+export interface Announcement {
+  /** `macula`, `ssh` */
+  readonly type: string;
+  /** `node-02.local` */
+  readonly host: string;
+  readonly name: string;
+  readonly port: number;
+  readonly addresses: readonly string[];
+  readonly txt: Readonly<Record<string, string>>;
+  /** Our interface that heard it. */
+  readonly via: string;
+}
+
+export interface BrowseOptions {
+  /** Service types without underscore and protocol. */
+  readonly types: readonly string[];
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+  /** Interface name -> address; default: every IPv4 one that is up. */
+  readonly interfaces?: ReadonlyMap<string, string>;
+  /** UDP port; only tests use another than 5353. */
+  readonly port?: number;
+  /** An interface that cannot be listened on is told of, and left out. */
+  readonly onProblem?: (via: string, message: string) => void;
+}
+
+/** What was heard within `timeoutMs`. Rejects on abort only. */
+export async function browse(o: BrowseOptions): Promise<readonly Announcement[]> {
+  const heard = new Map<string, Announcement>();
+  const open = [...(o.interfaces ?? ipv4Interfaces())].map(([via, address]) => {
+    const options = { interface: address, ...(o.port === undefined ? {} : { port: o.port }) };
+    // Its types know the options of services only; these go to multicast-dns.
+    const mdns = new bonjour.Bonjour(options as object, (error: unknown) => {
+      o.onProblem?.(via, error instanceof Error ? error.message : String(error));
+    });
+    const browsers = o.types.map((type) =>
+      mdns.find({ type }, (s) => {
+        const announcement: Announcement = {
+          type,
+          host: s.host,
+          name: s.name,
+          port: s.port,
+          addresses: s.addresses ?? [],
+          txt: textOf(s.txt),
+          via,
+        };
+        heard.set([via, type, s.fqdn].join("\0"), announcement);
+      }),
+    );
+    return { mdns, browsers };
+  });
+  try {
+    // Asked again half-way: one lost packet must not hide a machine.
+    for (let i = 0; i < 2; i += 1) {
+      await delay(o.timeoutMs / 2, undefined, { signal: o.signal });
+      for (const { browsers } of open) for (const browser of browsers) browser.update();
+    }
+  } catch (error) {
+    o.signal.throwIfAborted();
+    throw error;
+  } finally {
+    for (const { mdns, browsers } of open) {
+      for (const browser of browsers) browser.stop();
+      mdns.destroy();
+    }
+  }
+  return [...heard.values()];
+}
+
+function ipv4Interfaces(): ReadonlyMap<string, string> {
+  return new Map(
+    Object.entries(networkInterfaces()).flatMap(([name, list]) => {
+      const address = (list ?? []).find((a) => a.family === "IPv4" && !a.internal)?.address;
+      return address === undefined ? [] : [[name, address] as const];
+    }),
+  );
+}
+
+function textOf(txt: unknown): Readonly<Record<string, string>> {
+  if (typeof txt !== "object" || txt === null) return {};
+  return Object.fromEntries(Object.entries(txt).map(([key, value]) => [key, String(value)]));
+}
