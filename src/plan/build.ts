@@ -124,8 +124,8 @@ export function buildPlan(input: PlanInput): Plan {
 }
 
 /** What decides what is done; the id and the time of planning do not. */
-export function fingerprint(plan: Omit<Plan, "hash">): string {
-  const { id: _id, createdAt: _at, ...rest } = plan;
+export function fingerprint(plan: Omit<Plan, "hash"> & Partial<Pick<Plan, "hash">>): string {
+  const { id: _id, createdAt: _at, hash: _hash, ...rest } = plan;
   return JSON.stringify(rest);
 }
 

@@ -1,6 +1,6 @@
 /** One look at many hosts before anything is decided: reachable ones answer, the others say why not. */
 import pMap from "p-map";
-import { type Failure, toFailure } from "../errors.ts";
+import { EXIT, type Failure, FleetError, toFailure } from "../errors.ts";
 import type { HostDriver } from "../host/driver.ts";
 import type { Observation } from "../host/protocol.ts";
 import type { Host, HostName } from "../inventory/model.ts";
@@ -24,6 +24,8 @@ export async function survey(
         ];
       } catch (error) {
         o.signal.throwIfAborted();
+        // A key file that is not there is the inventory's mistake, not the host's.
+        if (error instanceof FleetError && error.exit === EXIT.usage) throw error;
         return [host.name, { reachable: false, failure: toFailure(error) }];
       }
     },
