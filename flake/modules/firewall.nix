@@ -92,8 +92,8 @@ in
     networking.firewall.extraCommands = lib.mkIf (!nftables && cfg.rules != [ ]) (
       lib.concatMapStrings asIptables cfg.rules
       + lib.optionalString (named != [ ]) ''
-        ip46tables -w -N macula-names 2>/dev/null || true
-        ip46tables -w -A nixos-fw -j macula-names
+        ip46tables -N macula-names 2>/dev/null || true
+        ip46tables -A nixos-fw -j macula-names
       ''
     );
     assertions = [
@@ -110,7 +110,6 @@ in
         "network-online.target"
       ];
       wants = [ "network-online.target" ];
-      partOf = [ "firewall.service" ];
       wantedBy = [ "multi-user.target" ];
       environment = lib.mkIf (!config.networking.enableIPv6) { NO_IPV6 = "1"; };
       serviceConfig = {
