@@ -1,6 +1,8 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { labLayout } from "../../src/lab/layout.ts";
 import { labFault, labRelease } from "../../src/lab/operate.ts";
+import { openStore } from "../../src/store/open.ts";
 import { labInProcess, type TestLab } from "../lab/support/lab.ts";
 import { type CliSurroundings, cli } from "../support/cli.ts";
 
@@ -397,11 +399,25 @@ describe("a resumed run", () => {
     labRelease(lab.dir, "r2");
     expect(first.exit).toBe(3);
     expect(first.stdout).toContain("starts: node-02");
+    await refusedWhileDriven("node-02");
     const ended = await run(["rollout", "abort"]);
     expect(ended.stdout).toContain("aborted");
     expect(ended.stdout).not.toContain("starts: node-02");
   });
 });
+
+/** Somebody else is at it: no restart of their hosts, and no second restart of anything. */
+async function refusedWhileDriven(host: string): Promise<void> {
+  await using store = await openStore(join(labLayout(lab.dir).state, "state.db"), { env: {}, fleet: "lab" });
+  const [latest] = await store.runs({ limit: 1 });
+  for (const key of [`run:${latest?.id}`, "reboot"]) {
+    const lease = await store.lease(key, "ada@desk:1", 60_000, Date.now());
+    const { exit, stderr } = await run(["reboot", host, "--yes"]);
+    if (lease) await store.release(lease);
+    expect(exit).toBe(6);
+    expect(stderr).toContain("ada@desk:1");
+  }
+}
 
 async function rollout(limit: string): Promise<number> {
   return (await run(["rollout", "-l", limit, "--to", "r2", "--yes"])).exit;
