@@ -3,7 +3,8 @@ import { EXIT, FleetError } from "../../errors.ts";
 import { applyCommand } from "../../rollout/commands.ts";
 import { TERMINAL_STATES } from "../../rollout/events.ts";
 import { newRunId, planTo, startRun } from "../../rollout/launch.ts";
-import { replay } from "../../rollout/state.ts";
+import { type RolloutState, replay } from "../../rollout/state.ts";
+import type { Store } from "../../store/store.ts";
 import { defineCommand } from "../command.ts";
 import { controllerOf } from "../controllers.ts";
 import { driveRun, findRun } from "../follow.ts";
@@ -18,29 +19,25 @@ export const command = defineCommand({
     const inventory = await app.inventory();
     const store = await app.store(inventory);
     const run = await findRun(store, args[0]);
-    const state = replay(await store.events(run.id));
-    if (!state) throw new FleetError("rollout-not-found", `${run.id} has no journal`);
-    const changed = new Map(
-      [...state.hosts.values()].flatMap((h) =>
-        h.state === "updated" && h.previous !== null ? [[h.name, h.previous] as const] : [],
-      ),
-    );
-    if (changed.size === 0) {
+    let state = await stateOf(store, run.id);
+    const driven = TERMINAL_STATES.has(state.status) ? null : await controllerOf(app, store, run.id);
+    if (driven) {
+      throw new FleetError("locked", `${run.id} is ${state.status}, driven by ${driven.owner}`, {
+        hint: `macula-fleet rollout abort ${run.id}, then undo it`,
+      });
+    }
+    if (changedBy(state).size === 0) {
       app.note(`${run.id} left no host changed: there is nothing to undo`);
       return EXIT.ok;
     }
     if (!TERMINAL_STATES.has(state.status)) {
-      const driven = await controllerOf(app, store, run.id);
-      if (driven) {
-        throw new FleetError("locked", `${run.id} is still driven by ${driven.owner}`, {
-          hint: `macula-fleet rollout abort ${run.id}, then undo it`,
-        });
-      }
       const reply = applyCommand(state, { command: "abort", by: app.operator });
-      if (reply.kind !== "applied") throw new FleetError("command-refused", `${run.id}: ${reply.note}`);
-      await store.submit(run.id, { command: "abort", by: app.operator });
+      if (reply.kind === "refused") throw new FleetError("command-refused", `${run.id}: ${reply.note}`);
+      if (reply.kind === "applied") await store.submit(run.id, { command: "abort", by: app.operator });
       await driveRun(app, run.id, store, await app.remote(inventory), { inventory, planShown: true });
+      state = await stateOf(store, run.id);
     }
+    const changed = changedBy(state);
     const selected = await app.hosts(inventory, store);
     const now = app.clock.now();
     const plan = planTo({
@@ -73,3 +70,17 @@ export const command = defineCommand({
     });
   },
 });
+
+async function stateOf(store: Store, id: string): Promise<RolloutState> {
+  const state = replay(await store.events(id));
+  if (!state) throw new FleetError("rollout-not-found", `${id} has no journal`);
+  return state;
+}
+
+/** Host -> the system it ran before. */
+const changedBy = (state: RolloutState): ReadonlyMap<string, string> =>
+  new Map(
+    [...state.hosts.values()].flatMap((h) =>
+      h.state === "updated" && h.previous !== null ? [[h.name, h.previous] as const] : [],
+    ),
+  );
