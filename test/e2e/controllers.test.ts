@@ -19,18 +19,23 @@ describe("two controllers at once", () => {
       "-o",
       "ndjson",
       "--min-healthy-time",
-      "8s",
+      "20s",
+      "--healthy-deadline",
+      "40s",
     ]);
     await first.until(/"to":"activating"/);
     const id = runId({ code: 0, stdout: first.stdout, stderr: "" });
 
-    const overlapping = await lab.fleet("rollout", "--yes", "-l", "node-01,node-02");
+    // Three at once, while the first one waits for its host's health.
+    const [overlapping, superseding, resumed] = await Promise.all([
+      lab.fleet("rollout", "--yes", "-l", "node-01,node-02"),
+      lab.fleet("rollout", "--yes", "-l", "node-01", "--supersede"),
+      lab.fleet("rollout", "resume", id),
+    ]);
     expect(overlapping.code, overlapping.stderr).toBe(6);
     expect(overlapping.stderr).toMatch(new RegExp(`${id} \\(driven by .*:${first.pid}\\).*node-01`));
     expect(overlapping.stderr).toContain(`macula-fleet rollout abort ${id}`);
-    expect(await lab.fleet("rollout", "--yes", "-l", "node-01", "--supersede")).toMatchObject({ code: 6 });
-
-    const resumed = await lab.fleet("rollout", "resume", id);
+    expect(superseding.code, superseding.stderr).toBe(6);
     expect(resumed.code, resumed.stderr).toBe(6);
     expect(resumed.stderr).toMatch(new RegExp(`driven by .*:${first.pid}`));
     expect((await first.done).code).toBe(0);

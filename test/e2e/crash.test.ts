@@ -10,7 +10,7 @@ beforeAll(async () => {
     rollout: {
       ...QUICK,
       minHealthyTime: "1s",
-      confirmTimeout: "3s",
+      confirmTimeout: "15s",
       soak: { canary: "1s", wave: "1s" },
       maxParallel: "100%",
       maxUnavailable: "100%",
@@ -23,7 +23,7 @@ const PEERS = ["-l", "role=peer"];
 let releases = 1;
 
 /** A rollout to the three peers whose controller dies as soon as its stream says `point`. */
-async function killedAt(point: RegExp): Promise<{ id: string; release: string }> {
+async function killedAt(point: RegExp, ...more: string[]): Promise<{ id: string; release: string }> {
   const release = `k${++releases}`;
   lab.release(release);
   const controller = lab.begin([
@@ -34,6 +34,7 @@ async function killedAt(point: RegExp): Promise<{ id: string; release: string }>
     "--waves",
     "100%",
     ...PEERS,
+    ...more,
     "-o",
     "ndjson",
   ]);
@@ -78,8 +79,8 @@ describe("kill -9 of the controller", () => {
 
   it("long enough ago: hosts went back on their own, resume tries them again", async () => {
     const before = await peers();
-    const { id, release } = await killedAt(/"wave":1.*"to":"confirming"/);
-    await expect.poll(peers, { timeout: 20_000, interval: 500 }).toEqual(before);
+    const { id, release } = await killedAt(/"wave":1.*"to":"confirming"/, "--confirm-timeout", "4s");
+    await expect.poll(peers, { timeout: 30_000, interval: 500 }).toEqual(before);
     const journal = await resumed(id, release);
     expect(journal.some((e) => e.type === "host.state" && e.data.to === "updated" && e.attempt === 2)).toBe(
       true,

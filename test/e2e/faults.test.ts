@@ -7,7 +7,7 @@ async function troubled(
   fault: string | null,
   rollout: Readonly<Record<string, unknown>> = {},
 ): Promise<FleetLab> {
-  const lab = await startLab({ hosts: 3, rollout: { ...QUICK, confirmTimeout: "3s", ...rollout } });
+  const lab = await startLab({ hosts: 3, rollout: { ...QUICK, confirmTimeout: "8s", ...rollout } });
   if (fault) await lab.fault("node-01", fault);
   return lab;
 }
@@ -37,7 +37,7 @@ describe.concurrent("lab faults against a rollout", () => {
     }));
 
   it("drop-on-activate: comes back by itself, is reverted, the rollout stops", () =>
-    withLab(troubled("drop-on-activate"), async (lab) => {
+    withLab(troubled("drop-on-activate", { confirmTimeout: "3s" }), async (lab) => {
       const ran = await lab.fleet(...GO);
       expect(ran.code, ran.stdout + ran.stderr).toBe(3);
       expect(await lab.revisions()).toMatchObject({ "node-01": "r1", "node-02": "r1" });
@@ -76,7 +76,7 @@ describe.concurrent("lab faults against a rollout", () => {
     }));
 
   it("slow: takes longer, ends well", () =>
-    withLab(troubled("slow", { confirmTimeout: "10s" }), async (lab) => {
+    withLab(troubled("slow", { confirmTimeout: "20s", healthyDeadline: "40s" }), async (lab) => {
       const ran = await lab.fleet(...GO);
       expect(ran.code, ran.stdout + ran.stderr).toBe(0);
       expect(await lab.revisions()).toMatchObject({ "node-01": "r2", "node-02": "r2" });

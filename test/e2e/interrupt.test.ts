@@ -6,7 +6,7 @@ let lab: FleetLab;
 beforeAll(async () => {
   lab = await startLab({
     hosts: 3,
-    rollout: { ...QUICK, minHealthyTime: "1500ms", confirmTimeout: "3s" },
+    rollout: { ...QUICK, minHealthyTime: "1500ms", confirmTimeout: "8s" },
   });
 });
 afterAll(() => lab?.down());
@@ -44,7 +44,7 @@ describe("interrupting a rollout", () => {
     expect(ran.stderr).toMatch(/hosts in flight revert themselves/);
     expect(ran.stderr).toMatch(/macula-fleet rollout resume/);
     const id = runId(ran);
-    await expect.poll(settled, { timeout: 20_000, interval: 500 }).toEqual(["c1", "c1", "c1"]);
+    await expect.poll(settled, { timeout: 30_000, interval: 500 }).toEqual(["c1", "c1", "c1"]);
     const resumed = await lab.fleet("rollout", "resume", id);
     expect(resumed.code, resumed.stdout + resumed.stderr).toBe(0);
     expect(await settled()).toEqual(["c2", "c2", "c2"]);
