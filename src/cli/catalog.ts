@@ -65,6 +65,37 @@ export const CATALOG: readonly CatalogEntry[] = [
     load: () => import("./commands/preflight.ts"),
   },
   {
+    path: "discover",
+    group: START,
+    summary: "machines that announce themselves on this network (mDNS)",
+    load: () => import("./commands/discover.ts"),
+  },
+  {
+    path: "adopt",
+    group: START,
+    summary: "make an inventory entry of a machine that answers",
+    load: () => import("./commands/adopt.ts"),
+  },
+  {
+    path: "image build",
+    group: START,
+    summary: "build an installer ISO or an SD card image",
+    load: () => import("./commands/image-build.ts"),
+  },
+  {
+    path: "image write",
+    group: START,
+    summary: "write an image to a removable disk and read it back",
+    load: () => import("./commands/image-write.ts"),
+  },
+  {
+    path: "image test",
+    group: START,
+    summary: "boot an image in QEMU and see whether it comes up",
+    load: () => import("./commands/image-test.ts"),
+  },
+
+  {
     path: "install",
     group: CHANGE,
     summary: "install NixOS on the inventory's machines (wraps nixos-anywhere)",
@@ -93,6 +124,18 @@ export const CATALOG: readonly CatalogEntry[] = [
     group: CHANGE,
     summary: "turn a running k3OS node into a NixOS one, keeping what matters",
     load: () => import("./commands/convert.ts"),
+  },
+  {
+    path: "replace",
+    group: CHANGE,
+    summary: "new hardware for a host, under its old identity",
+    load: () => import("./commands/replace.ts"),
+  },
+  {
+    path: "retire",
+    group: CHANGE,
+    summary: "take a host out of the fleet, if it can be spared",
+    load: () => import("./commands/retire.ts"),
   },
   {
     path: "plan",
