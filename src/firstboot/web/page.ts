@@ -1,6 +1,12 @@
-import { html } from "hono/html";
+import { html, raw } from "hono/html";
 import type { PairingState } from "../pairing.ts";
 import type { Said } from "./words.ts";
+
+const DRAWING =
+  '<circle cx="24" cy="24" r="6"/><path d="M24 18V6M24 42V30M18.8 21 8.4 15M39.6 33l-10.4-6M29.2 21l10.4-6M8.4 33l10.4-6"/><g class="ends"><circle cx="24" cy="5" r="3"/><circle cx="24" cy="43" r="3"/><circle cx="7.5" cy="14.5" r="3"/><circle cx="40.5" cy="33.5" r="3"/><circle cx="40.5" cy="14.5" r="3"/><circle cx="7.5" cy="33.5" r="3"/></g>';
+const MARK = raw(`<svg class="mark" viewBox="0 0 48 48" aria-hidden="true">${DRAWING}</svg>`);
+/** The browser's tab. */
+export const ICON = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 48 48" fill="#12897e" stroke="#12897e" stroke-width="2">${DRAWING}</svg>`;
 
 type Markup = ReturnType<typeof html>;
 
@@ -24,13 +30,14 @@ export function page(deps: PageDeps): Markup {
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>Set up ${deps.hostname}</title>
+<link rel="icon" href="/static/icon.svg">
 <link rel="stylesheet" href="/static/page.css">
 <script src="/static/page.js" defer></script>
 </head>
 <body>
 <main>
 <header>
-<svg class="mark" viewBox="0 0 48 48" aria-hidden="true"><circle cx="24" cy="24" r="6"/><path d="M24 18V6M24 42V30M18.8 21 8.4 15M39.6 33l-10.4-6M29.2 21l10.4-6M8.4 33l10.4-6"/><g class="ends"><circle cx="24" cy="5" r="3"/><circle cx="24" cy="43" r="3"/><circle cx="7.5" cy="14.5" r="3"/><circle cx="40.5" cy="33.5" r="3"/><circle cx="40.5" cy="14.5" r="3"/><circle cx="7.5" cy="33.5" r="3"/></g></svg>
+${MARK}
 <p class="eyebrow">MaculaOS first boot</p>
 <h1>${deps.hostname}</h1>
 </header>
@@ -58,17 +65,17 @@ function form({ said, portal, token, url }: PageDeps): Markup {
 <p class="lead">Two codes bring this machine into your organisation.</p>
 <div class="field">
 <label for="node_code">Machine code</label>
-<p class="hint" id="node_hint">On the machine’s own screen</p>
 <input id="node_code" name="node_code" class="code" required autocomplete="off" autocapitalize="characters" spellcheck="false" maxlength="9" placeholder="ABC-234" aria-describedby="node_hint problem"${wrong("node_code")}>
+<p class="hint" id="node_hint">On the machine’s own screen</p>
 </div>
 <div class="field">
 <label for="portal_code">Portal code</label>
+<input id="portal_code" name="portal_code" class="code" required autocomplete="one-time-code" autocapitalize="characters" spellcheck="false" maxlength="64" aria-describedby="portal_hint problem"${wrong("portal_code")}>
 <p class="hint" id="portal_hint">${
     portal === null
       ? "From your portal, under “Add a machine”"
       : html`From <a href="${portal}" target="_blank" rel="noopener">${new URL(portal).host}</a>, under “Add a machine”`
   }</p>
-<input id="portal_code" name="portal_code" class="code" required autocomplete="one-time-code" autocapitalize="characters" spellcheck="false" maxlength="64" aria-describedby="portal_hint problem"${wrong("portal_code")}>
 </div>
 <p id="problem" class="problem" role="alert">${said?.error ?? ""}</p>
 <button type="submit">Pair this machine</button>

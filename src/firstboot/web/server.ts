@@ -6,7 +6,7 @@ import { sameCode } from "../code.ts";
 import type { Outcome, Pairing } from "../pairing.ts";
 import { qrSvg } from "../qr.ts";
 import { type GuardDeps, guard, isSameOrigin } from "./guard.ts";
-import { page } from "./page.ts";
+import { ICON, page } from "./page.ts";
 import { SCRIPT } from "./script.ts";
 import { STYLE } from "./style.ts";
 import { type Said, say } from "./words.ts";
@@ -39,6 +39,7 @@ export function createWizard(deps: WizardDeps): Hono {
 
   app.use(guard(deps));
   app.get("/", (c) => c.html(show(null)));
+  app.get("/static/icon.svg", (c) => c.body(ICON, 200, { "Content-Type": "image/svg+xml" }));
   app.get("/static/page.css", (c) => c.body(STYLE, 200, { "Content-Type": "text/css; charset=utf-8" }));
   app.get("/static/page.js", (c) =>
     c.body(SCRIPT, 200, { "Content-Type": "text/javascript; charset=utf-8" }),

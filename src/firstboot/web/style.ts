@@ -36,8 +36,8 @@ a { color: var(--accent); text-underline-offset: .15em; }
 .panel:focus { outline: none; }
 .lead { margin: 0 0 1.25rem; }
 .field { margin-bottom: 1.125rem; }
-label { font-weight: 600; }
-.hint { margin: 0 0 .375rem; color: var(--quiet); font-size: .875rem; }
+label { display: block; margin-bottom: .3rem; font-weight: 600; }
+.hint { margin: .3rem 0 0; color: var(--quiet); font-size: .875rem; }
 .code {
   width: 100%; padding: .625rem .875rem; border: 1.5px solid var(--line); border-radius: .625rem;
   background: var(--code); color: inherit; text-transform: uppercase;
