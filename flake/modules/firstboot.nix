@@ -53,12 +53,14 @@ in
         (toString cfg.port)
         "--state-dir"
         "/var/lib/maculaos"
+        "--timeout"
+        cfg.timeout
       ]
       ++ lib.optionals (cfg.portal != null) [
         "--portal"
         cfg.portal
       ];
-      defaultText = lib.literalExpression "port, state directory and portal";
+      defaultText = lib.literalExpression "port, state directory, timeout and portal";
       description = "Command line of the wizard.";
     };
   };
@@ -95,14 +97,19 @@ in
         }/bin/macula-firstboot ${lib.escapeShellArgs cfg.arguments}";
         Restart = "on-failure";
         RestartSec = 5;
-        RuntimeMaxSec = cfg.timeout;
         User = user;
         Group = user;
         StateDirectory = "maculaos";
         StateDirectoryMode = "0755";
         AmbientCapabilities = [ "CAP_NET_BIND_SERVICE" ];
         CapabilityBoundingSet = [ "CAP_NET_BIND_SERVICE" ];
-        StandardOutput = "journal+console";
+        # Its output is the machine's screen and shows the pairing code; the journal, which others may read, does not.
+        StandardOutput = "tty";
+        TTYPath = "/dev/console";
+        StandardError = "journal";
+        # A copy of the screen for machines without one, to be read as root over SSH.
+        RuntimeDirectory = "macula-firstboot";
+        RuntimeDirectoryMode = "0700";
         NoNewPrivileges = true;
         ProtectSystem = "strict";
         ProtectHome = true;

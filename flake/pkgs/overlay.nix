@@ -11,7 +11,7 @@ else
     if builtins.pathExists (toolSource + "/src/firstboot/main.ts") then
       {
         macula-firstboot = final.writeShellScriptBin "macula-firstboot" ''
-          exec ${final.nodejs_24}/bin/node ${final.macula-fleet}/lib/macula-fleet/src/firstboot/main.ts "$@"
+          exec ${final.nodejs_24}/bin/node ${final.macula-fleet}/lib/macula-fleet/bin/macula-firstboot.js "$@"
         '';
       }
     else

@@ -18,8 +18,9 @@ export function proposalFor(facts: MachineFacts, did: string, orgIdentity: strin
     },
   };
   const head = [
-    `# ${facts.hostname}, paired with ${oneLine(orgIdentity)}. To adopt it, put this below \`hosts:\` in the`,
-    "# inventory, give it a role and a disk, and see what `macula-fleet inventory validate` says.",
+    `# Paired with ${oneLine(orgIdentity)}.`,
+    "# Below `hosts:` in the inventory this adopts it;",
+    "# it still wants a role and a disk.",
   ];
   return `${head.join("\n")}\n${stringify({ [facts.hostname]: entry }, { lineWidth: 0 })}`;
 }

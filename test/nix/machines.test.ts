@@ -99,8 +99,10 @@ describeNix("a machine", () => {
     expect(unit).toMatchObject({
       User: "macula-firstboot",
       StateDirectory: "maculaos",
-      RuntimeMaxSec: "30min",
+      StandardOutput: "tty",
+      StandardError: "journal",
     });
+    expect(m.values["macula.firstboot.arguments"]).toEqual(expect.arrayContaining(["--timeout", "30min"]));
     const without = machine(homelab, "node-02", { extra: module("{ macula.firstboot.enable = true; }") });
     expect(without.failed).toEqual([expect.stringContaining("macula.firstboot.package")]);
   });
