@@ -137,6 +137,7 @@ const counts = (state: RolloutState) => (h: HostProgress) =>
 
 /** Failures the current wave can still take: what runs at the same time must not be able to overshoot it. */
 export function toleranceLeft(state: RolloutState): number {
+  if (state.plan.policy.onFailure === "continue") return Infinity;
   const wave = state.plan.waves[state.wave - 1];
   if (!wave) return 0;
   return wave.maxFailures - hostsOfWave(state, wave.index).filter(counts(state)).length;

@@ -9,7 +9,7 @@ import { applyCommand, type Reply } from "./commands.ts";
 import type { Context } from "./context.ts";
 import { decide } from "./decide.ts";
 import type { Decision, Effect, EffectKind, Outcome } from "./effects.ts";
-import { type EventBody, type FleetEvent, TERMINAL_STATES } from "./events.ts";
+import type { EventBody, FleetEvent } from "./events.ts";
 import { giveBack, interpret } from "./interpret.ts";
 import { Neighbours } from "./neighbours.ts";
 import { type Performer, perform } from "./perform.ts";
@@ -200,7 +200,8 @@ class Engine {
 
   async #lookAround(): Promise<void> {
     const now = this.#deps.clock.now();
-    if (now < this.#neighboursAt || TERMINAL_STATES.has(this.state.status)) return;
+    const active = this.state.status === "running" || this.state.status === "rolling_back";
+    if (now < this.#neighboursAt || !active) return;
     this.#neighboursAt = now + NEIGHBOUR_POLL_MS;
     await this.#patiently(() => this.#neighbours.refresh());
   }

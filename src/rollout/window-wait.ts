@@ -11,9 +11,13 @@ export function windowsOpenAt(state: RolloutState, now: number): number | null {
   const wave = state.plan.waves[state.wave - 1];
   const need = estimateMs(state.plan.policy);
   let first: number | null = null;
+  const looked = new Set<string>();
   for (const name of wave?.hosts ?? []) {
     if (state.hosts.get(name)?.state !== "staged") continue;
     const windows = state.targets.get(name)?.windows ?? [];
+    const key = JSON.stringify(windows);
+    if (looked.has(key)) continue; // Hosts of one site share theirs.
+    looked.add(key);
     let at: number | null = now;
     for (let i = 0; at !== null && i < OPENINGS && !fits(windows, at, need); i++) {
       const { open, changesAt } = windowState(windows, at);

@@ -6,7 +6,9 @@ import type { Scheduler } from "./scheduler.ts";
 export class Controller {
   readonly name: string;
   readonly run: string;
+  /** First and second ^C. */
   readonly drain = new AbortController();
+  readonly leave = new AbortController();
   dead = false;
   online = true;
   /** Nothing of it moves before this time. */

@@ -117,7 +117,14 @@ export function randomPolicy(random: Random): Policy {
       catchUpMs: 1e9,
       unreachableDeadlineMs: s(30, 120),
     },
-    windows: [],
+    windows: random.chance(0.02)
+      ? ["12:04", "12:40", "13:30", "15:00"].map((start) => ({
+          days: [],
+          start,
+          lengthMs: s(240, 900),
+          tz: "UTC",
+        }))
+      : [],
     reboot: random.pick(["never", "if-needed", "if-needed", "always"] as const),
   };
 }

@@ -157,6 +157,23 @@ const kill: Misfortune = (t) => {
   if (c) t.die(c);
 };
 
+/** First ^C: start nothing new. */
+const drain: Misfortune = (t) => {
+  const [c] = t.controllers();
+  if (!c) return;
+  t.note(`${c.name}: ^C`);
+  c.drain.abort();
+};
+
+/** Second ^C: leave now. */
+const leave: Misfortune = (t) => {
+  const [c] = t.controllers();
+  if (!c) return;
+  t.note(`${c.name}: ^C ^C`);
+  c.drain.abort();
+  c.leave.abort();
+};
+
 const KINDS: readonly Misfortune[] = [
   power,
   power,
@@ -175,6 +192,8 @@ const KINDS: readonly Misfortune[] = [
   machineFault("disk-full", false),
   machineFault("drop-on-activate", false),
   machineFault("bad-health", false),
+  drain,
+  leave,
   (t) => t.rival(),
   (t, random) => t.storeAway(random.int(2, 75) * 1000),
 ];

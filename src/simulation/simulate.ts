@@ -37,7 +37,7 @@ export interface SimulationResult {
 }
 
 /** Every run is over by then, or never. */
-const HORIZON_MS = 24 * 3600_000;
+const HORIZON_MS = 72 * 3600_000;
 const MAX_STEPS = 400_000;
 const MAX_DEATHS = 12;
 const CALM: LinkModel = { latencyMs: 80, cutBefore: 0, cutAfter: 0, hangs: 0 };
@@ -98,7 +98,7 @@ export async function simulate(seed: number, options: SimulationOptions = {}): P
   });
 
   async function live(c: Controller): Promise<void> {
-    const signals = { drain: c.drain.signal, abort: new AbortController().signal };
+    const signals = { drain: c.drain.signal, abort: c.leave.signal };
     const run = drive(c.run, deps(c), signals);
     try {
       for (;;) {
@@ -111,7 +111,7 @@ export async function simulate(seed: number, options: SimulationOptions = {}): P
       if (c.dead) return;
       alive.delete(c);
       trace(`${c.name} gives up: ${error instanceof Error ? error.message : error}`);
-      if (!(error instanceof FleetError))
+      if (!(error instanceof FleetError) && !c.leave.signal.aborted)
         watch.violate(`${c.name} failed: ${error instanceof Error ? error.stack : error}`);
       wakeUp(c.run, random.int(5, 30) * 1000);
     }

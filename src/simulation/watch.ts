@@ -3,6 +3,7 @@ import type { Activation } from "../host/driver.ts";
 import type { Machine } from "../lab/machine/model.ts";
 import type { Parameters } from "../lab/machine/operations/operation.ts";
 import type { Plan, PlannedHost } from "../plan/model.ts";
+import { windowState } from "../plan/windows.ts";
 import { isAtRiskInTruth, type World } from "./world.ts";
 
 /** A guard asks first, then the host is touched: what broke in between nobody could know. */
@@ -60,6 +61,8 @@ export class Watch {
       this.#starts.set(key, starts);
       if (starts > 1) this.violate(`${key} was activated ${starts} times`);
       this.#mayBeTouched(plan, target, "activated");
+      if (!this.#clocksLie && !windowState(target.windows, this.#world.scheduler.now).open)
+        this.violate(`${key} was activated outside of its maintenance window`);
     }
     if (operation === "commit" && was?.phase === "activated" && is.phase === "committed")
       this.#mayCommit(plan, key);
