@@ -11,7 +11,7 @@ import { parseDuration } from "./inventory/duration.ts";
 import type { LoadedInventory } from "./inventory/load.ts";
 import type { CheckConfig, Host, Inventory } from "./inventory/model.ts";
 import { type Clock, systemClock } from "./kernel/clock.ts";
-import { labLayout } from "./lab/layout.ts";
+import { labLayout, labState } from "./lab/layout.ts";
 import type { ClosureSource } from "./nix/closures.ts";
 import type { Performer } from "./rollout/perform.ts";
 import { defaultStatePath } from "./store/open.ts";
@@ -163,9 +163,7 @@ export class App implements AsyncDisposable {
   async store(inventory: Inventory): Promise<Store> {
     const { openStore } = await import("./store/open.ts");
     // A lab's runs live and die with the lab.
-    const url =
-      this.globals.state ??
-      (inventory.lab ? join(labLayout(inventory.lab.dir).state, "state.db") : undefined);
+    const url = this.globals.state ?? (inventory.lab ? labState(inventory.lab.dir) : undefined);
     return this.#own(await openStore(url, { env: this.process.env, fleet: inventory.fleet.name }));
   }
 

@@ -91,7 +91,7 @@ async function run(
 /** Units whose failure the fleet's own checks overlook must not make a host go back either. */
 function ignoredUnits(checks: readonly CheckConfig[]): readonly string[] {
   return checks.flatMap((check) =>
-    check.type === "systemd" && Array.isArray(check["ignore"]) ? check["ignore"].map(String) : [],
+    check.type === "systemd" && Array.isArray(check.ignore) ? check.ignore.map(String) : [],
   );
 }
 

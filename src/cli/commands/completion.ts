@@ -7,7 +7,7 @@ export const command = defineCommand({
   arguments: [["<shell>", "bash, zsh or fish"]],
   examples: [
     "macula-fleet completion bash > ~/.local/share/bash-completion/completions/macula-fleet",
-    "macula-fleet completion zsh > ~/.zfunc/_macula-fleet    # with ~/.zfunc in $fpath",
+    "macula-fleet completion zsh > ~/.zfunc/_macula-fleet    # with ~/.zfunc in fpath",
     "macula-fleet completion fish > ~/.config/fish/completions/macula-fleet.fish",
   ],
   schema: z.object({}),
