@@ -7,7 +7,7 @@ import type { Clock } from "../kernel/clock.ts";
 import type { ClosureSource } from "../nix/closures.ts";
 import { buildPlan, fingerprint, type KnownHost, type PlanInput } from "../plan/build.ts";
 import type { Plan } from "../plan/model.ts";
-import type { HostRecord, RunKind, Store } from "../store/store.ts";
+import type { HostRecord, Lease, RunKind, Store } from "../store/store.ts";
 import { type FleetEvent, TERMINAL_STATES } from "./events.ts";
 import { replay } from "./state.ts";
 import { type Sighting, survey } from "./survey.ts";
