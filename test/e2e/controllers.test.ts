@@ -4,7 +4,11 @@ import { broken, type FleetLab, QUICK, runId, startLab } from "./support/lab.ts"
 
 let lab: FleetLab;
 beforeAll(async () => {
-  lab = await startLab({ hosts: 6, sites: 2, rollout: { ...QUICK, minHealthyTime: "2s" } });
+  lab = await startLab({
+    hosts: 6,
+    sites: 2,
+    rollout: { ...QUICK, minHealthyTime: "2s", confirmTimeout: "15s", healthyDeadline: "30s" },
+  });
 });
 afterAll(() => lab?.down());
 
@@ -22,6 +26,8 @@ describe("two controllers at once", () => {
       "20s",
       "--healthy-deadline",
       "40s",
+      "--confirm-timeout",
+      "30s",
     ]);
     await first.until(/"to":"activating"/);
     const id = runId({ code: 0, stdout: first.stdout, stderr: "" });

@@ -131,7 +131,7 @@ describe("the command matrix", () => {
 
   it("aborted from a second process: updated hosts stay, undo puts them back", async () => {
     lab.release("m4");
-    const controller = lab.begin(["rollout", "--yes", "-o", "ndjson"]);
+    const controller = lab.begin(["rollout", "--yes", "-o", "ndjson", "--min-healthy-time", "8s"]);
     await controller.until(/"to":"confirming"/);
     expect((await lab.fleet("rollout", "abort")).code).toBe(0);
     const id = ended(await controller.done, 3);
