@@ -5,7 +5,7 @@ import { spawnSync } from "node:child_process";
 const args = process.argv.slice(2);
 const quick = args.includes("--quick");
 const named = args.filter((a) => !a.startsWith("--"));
-const ALL = ["unit", "contract", "lab", "simulation", "nix", "container"];
+const ALL = ["unit", "contract", "lab", "simulation", "nix", "vm", "container"];
 const projects = named.length > 0 ? named : quick ? ALL.filter((p) => p !== "container") : ALL;
 
 const steps = [

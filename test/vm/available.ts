@@ -1,0 +1,35 @@
+/** The suite needs minutes of processor time, so it runs when asked for. */
+import { spawnSync } from "node:child_process";
+import { describe } from "vitest";
+
+const TOOLS = [
+  "qemu-system-x86_64",
+  "mmdebstrap",
+  "mkfs.ext4",
+  "mkfs.vfat",
+  "mcopy",
+  "chroot",
+  "unshare",
+  "cpio",
+  "xz",
+  "depmod",
+  "nix",
+  "git",
+  "busybox",
+];
+
+function problem(): string | null {
+  if (process.env.MACULA_VM !== "1") return "set MACULA_VM=1 to run it, it takes about ten minutes";
+  if (process.getuid?.() !== 0) return "only root can make the machine's disk";
+  const missing = TOOLS.filter((tool) => spawnSync("which", [tool]).status !== 0);
+  return missing.length === 0 ? null : `${missing.join(", ")} not installed`;
+}
+
+/** Skipped with the reason where it cannot run; an error in CI where it was asked for. */
+export function onVirtualMachine(name: string, body: () => void): void {
+  const reason = problem();
+  if (reason === null) return void describe(name, body);
+  if (process.env.CI && process.env.MACULA_VM === "1") throw new Error(`${name} was asked for: ${reason}`);
+  console.warn(`skipped: ${name}: ${reason}`);
+  describe.skip(`${name} (${reason})`, body);
+}
