@@ -132,12 +132,27 @@ export interface StartOptions {
   readonly supersede?: boolean;
   /** Hosts that were looked at: our fence must be above any they have met, also from another store. */
   readonly sightings?: ReadonlyMap<HostName, Sighting>;
+  readonly signal?: AbortSignal;
+}
+
+const TURN_MS = 10_000;
+const TURN_LOOK_MS = 100;
+
+/** Runs are started one after another; each start is short, or dead and forgotten after `TURN_MS`. */
+async function takeTurn(store: Store, o: StartOptions): Promise<Lease | null> {
+  const until = o.clock.now() + TURN_MS;
+  for (;;) {
+    const now = o.clock.now();
+    const gate = await store.lease("fleet:start", o.operator, TURN_MS, now, highestFence(o.sightings));
+    if (gate || now > until) return gate;
+    await o.clock.sleep(TURN_LOOK_MS, o.signal);
+  }
 }
 
 /** Creates the run with its plan as first event. Throws `locked` when an unfinished run has hosts in common. */
 export async function startRun(store: Store, plan: Plan, o: StartOptions): Promise<readonly FleetEvent[]> {
   const kind: RunKind = plan.kind === "rollback" ? "rollback" : "rollout";
-  const gate = await store.lease("fleet:start", o.operator, 10_000, o.clock.now(), highestFence(o.sightings));
+  const gate = await takeTurn(store, o);
   if (!gate)
     throw new FleetError("locked", "another run is being started right now", {
       hint: "try again in a moment",
