@@ -147,6 +147,9 @@ function advance(turn: Turn, running: boolean): Step {
   }
 }
 
+/** The moment that a pause for a window ends with. */
+const OPENING = /[0-9-]+T[0-9:.]+Z$/;
+
 /** Two pauses end by themselves: an outage when contact is back, a closed window when it opens. */
 function paused(turn: Turn): Step {
   const { state, context } = turn;
@@ -154,8 +157,8 @@ function paused(turn: Turn): Step {
   if (state.reason === "uplink" && !stillOut(state))
     return { events: [runMoved(state, "running", "contact is back: goes on")], effects: [] };
   if (state.reason !== "window") return NONE;
-  const opensAt = windowsOpenAt(state, context.now);
-  if (opensAt === null) return NONE;
+  const opensAt = Date.parse(OPENING.exec(state.detail ?? "")?.[0] ?? "");
+  if (Number.isNaN(opensAt)) return NONE; // no window ever fits
   turn.waitsForWindow = true;
   return opensAt <= context.now
     ? { events: [runMoved(state, "running", "a maintenance window is open")], effects: [] }

@@ -15,6 +15,8 @@ export interface ModelDriverOptions {
   readonly linkOf: (host: string) => LinkModel;
   /** Bytes per second; 0: at once. */
   readonly copyRate?: (host: string) => number;
+  /** What a copy to this host carries; default: the size of the model's system. */
+  readonly bytesOf?: (host: string) => number;
   /** What a check answered and the controller got to know. */
   readonly heard?: (host: string, healthy: boolean, activation: Activation | undefined) => void;
 }
@@ -105,7 +107,7 @@ export function createModelDriver(world: World, me: Controller, options: ModelDr
       }),
     stage(host, activation, o) {
       const to = world.systems.get(host.name)?.to;
-      const size = to?.size ?? 0;
+      const size = options.bytesOf?.(host.name) ?? to?.size ?? 0;
       const rate = options.copyRate?.(host.name) ?? 0;
       const copyMs = rate > 0 ? (size / rate) * 1000 : 0;
       return send(

@@ -86,6 +86,8 @@ export function planFor(
   hosts: Inventory["hosts"],
   id: string,
   systems: ReadonlyMap<string, ModelSystems>,
+  now = START,
+  bytes?: number,
 ): Plan {
   return buildPlan({
     id,
@@ -93,14 +95,14 @@ export function planFor(
     inventory,
     hosts,
     revision: "r2",
-    now: START,
+    now,
     known: new Map(
       hosts.map((h) => [h.name, { reachable: true, current: systems.get(h.name)?.from.path ?? null }]),
     ),
     targets: new Map(
       hosts.flatMap((h) => {
         const to = systems.get(h.name)?.to;
-        return to ? [[h.name, { toplevel: to.path, size: to.size }]] : [];
+        return to ? [[h.name, { toplevel: to.path, size: bytes ?? to.size }]] : [];
       }),
     ),
     rank: (name) => digest(`r2 ${name}`),

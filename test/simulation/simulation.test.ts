@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { BROKEN } from "../../src/simulation/broken.ts";
 import { simulate } from "../../src/simulation/simulate.ts";
 
-const SEEDS = Number(process.env.SIM_SEEDS ?? 400);
+const SEEDS = Number(process.env.SIM_SEEDS ?? 300);
 const FROM = Number(process.env.SIM_FROM ?? 1);
 const BATCH = 50;
 
