@@ -69,7 +69,7 @@ const derivation = /\.drv$/;
 const EXAMPLES = fileURLToPath(new URL("../../inventory/examples/", import.meta.url));
 
 describeNix("with a real nixpkgs", () => {
-  describe.runIf(ready)("(MACULA_NIXPKGS)", { timeout: 1_800_000 }, () => {
+  describe.runIf(ready)("(MACULA_NIXPKGS)", { timeout: 7_200_000 }, () => {
     it.each(FIXTURES)("every host of the %s fixture is a system", (name) => {
       const systems = real(fixture(name), "f: f.toplevels") as Record<string, string>;
       expect(Object.keys(systems).length).toBeGreaterThan(2);
