@@ -114,6 +114,14 @@ export async function carryOut(
 ): Promise<ExitCode> {
   const { inventory, store, remote } = world;
   const { env, cwd } = app.process;
+  const recorded = replay(await store.events(id))?.plan;
+  // A conversion puts back what it saved: an installation would leave the node empty.
+  if (recorded !== undefined && "conversion" in recorded) {
+    const name = recorded.hosts[0]?.name ?? "HOST";
+    throw new FleetError("usage", `${id} is a conversion of ${name}, not an installation`, {
+      hint: `macula-fleet convert ${name} --continue`,
+    });
+  }
   const anywhere = findAnywhere(inventory, options.nixosAnywhere, { env, cwd });
   if (!anywhere.standIn) await checkAnywhere(anywhere.program, app.signal);
   const stateDir = app.stateDir(inventory);

@@ -241,7 +241,8 @@ export function fateOf(path: string, o: { readonly datastore: boolean }): Fate |
 
 function covers(pattern: string, path: string): boolean {
   const source = pattern.replace(/[.+?^${}()|[\]\\]/g, "\\$&").replaceAll("*", "[^/]*");
-  return new RegExp(`^${source}(?:/.*)?$`).test(path);
+  // `s`: a name may hold a newline.
+  return new RegExp(`^${source}(?:/.*)?$`, "s").test(path);
 }
 
 /** Where kept things are on the new system: patterns to list them by. */

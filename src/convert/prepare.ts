@@ -112,7 +112,7 @@ export async function onServer(
   const server = deps.install.hosts.get(name);
   if (!server) throw new FleetError("plan-stale", `the inventory has no host ${name} any more`);
   await using session = await deps.connect(server, signal);
-  return run(session, command, signal, name);
+  return await run(session, command, signal, name);
 }
 
 async function run(

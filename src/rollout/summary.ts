@@ -52,7 +52,12 @@ export function nextSteps(state: RolloutState): string[] {
   if (id.startsWith("i-"))
     return state.status === "succeeded"
       ? ["macula-fleet status"]
-      : [...look, `macula-fleet install --continue ${id}`];
+      : [
+          ...look,
+          "conversion" in state.plan
+            ? `macula-fleet convert ${state.plan.hosts[0]?.name ?? ""} --continue`
+            : `macula-fleet install --continue ${id}`,
+        ];
   switch (state.status) {
     case "paused":
       if (state.reason === "gate")

@@ -165,6 +165,9 @@ describe("restoring", () => {
     const found = await readManifest(session, { base: to, paths: ["/*"] }, signal);
     expect(compareManifests(expected, found, { exact: false })).toEqual([]);
     expect(found.has("var/lib/maculaos/.configured")).toBe(true);
+    const volume = (path: string) => path.startsWith("var/lib/rancher/k3s/storage/");
+    const both = [backup.manifest, found].map((m) => [...m.keys()].filter(volume).sort());
+    expect(both[1]).toEqual(both[0]);
     for (const path of [
       "var/lib/rancher/k3s/server/db/state.db",
       "var/lib/rancher/k3s/server/manifests/system-upgrade-plans.yaml",

@@ -1,6 +1,6 @@
 /** A k3OS node's files, as real as they can be made here: real keys, a real identity, a real database. */
 import { execFileSync } from "node:child_process";
-import { generateKeyPairSync, randomBytes } from "node:crypto";
+import { createHash, generateKeyPairSync, randomBytes } from "node:crypto";
 import { chmodSync, chownSync, lchownSync, linkSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -64,13 +64,10 @@ export function buildNodeTree(root: string): NodeTree {
   );
   const password = randomBytes(16).toString("hex");
   put("etc/rancher/node/password", password);
-  const token = `K10${randomBytes(32).toString("hex")}::server:${randomBytes(16).toString("hex")}`;
+  const ca = `-----BEGIN CERTIFICATE-----\n${randomBytes(48).toString("base64")}\n-----END CERTIFICATE-----\n`;
+  const token = `K10${createHash("sha256").update(ca).digest("hex")}::server:${randomBytes(16).toString("hex")}`;
   put(`${K3S}/server/token`, `${token}\n`);
-  put(
-    `${K3S}/server/tls/server-ca.crt`,
-    "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n",
-    0o644,
-  );
+  put(`${K3S}/server/tls/server-ca.crt`, ca, 0o644);
   put(`${K3S}/server/manifests/system-upgrade-plans.yaml`, "kind: Plan\n", 0o644);
   put(`${K3S}/server/manifests/mine.yaml`, "kind: ConfigMap\n", 0o644);
   put(`${K3S}/agent/containerd/big`, randomBytes(100_000));

@@ -28,6 +28,7 @@ describe("the table", () => {
     ["/var/lib/rancher/k3s/agent/client-kubelet.crt", false, "drop", null],
     ["/var/lib/maculaos/backups/old.tar", false, "archive", null],
     ["/var/log/messages", false, "drop", null],
+    ["/opt/a\nb", false, "keep", "/opt/a\nb"],
   ])("%s (datastore kept: %s) -> %s", (path, datastore, action, to) => {
     expect(fateOf(path, { datastore })).toMatchObject({ action, to });
     expect(fateOf(path.slice(1), { datastore })).toMatchObject({ action, to });

@@ -132,6 +132,7 @@ async function drive(
   await showProofs(app, events, world.host.name);
   if (failure !== undefined) throw failure;
   const state = replay(events);
+  if (state?.status === "failed") app.note((await recovery(events, world.host.name)).says);
   return state ? (exitOf(state, app.process.signals.drain.aborted) as ExitCode) : EXIT.error;
 }
 
@@ -163,13 +164,8 @@ async function latest({
 
 async function takeBack(app: App, world: ConvertWorld, options: ConvertOptions): Promise<ExitCode> {
   const { id, events } = await latest(world);
-  const states = events.flatMap((e) =>
-    e.type === "host.state" && e.host === world.host.name ? [e.data.to] : [],
-  );
-  const reached: HostState | null = states.findLast((s) => s !== "failed") ?? null;
-  const archive = (await backupOf(events, world.host.name).catch(() => null))?.file ?? null;
-  const recovery = recoveryFrom(reached, world.host.name, archive);
-  if (!recovery.canUndo) throw new FleetError("install-refused", recovery.says);
+  const { canUndo, says, archive } = await recovery(events, world.host.name);
+  if (!canUndo) throw new FleetError("install-refused", says);
   const deps = await convertDeps(app, world, options);
   const plan = replay(events)?.plan as ConversionPlan;
   await undo(plan, world.host, deps, app.signal);
@@ -188,4 +184,12 @@ async function takeBack(app: App, world: ConvertWorld, options: ConvertOptions):
   );
   app.note(`${world.host.name} serves as before; its archive is kept${archive ? `: ${archive}` : ""}`);
   return EXIT.ok;
+}
+
+/** Where the journal says the node got to, and what that allows. */
+async function recovery(events: readonly FleetEvent[], host: string) {
+  const states = events.flatMap((e) => (e.type === "host.state" && e.host === host ? [e.data.to] : []));
+  const reached: HostState | null = states.findLast((s) => s !== "failed") ?? null;
+  const archive = (await backupOf(events, host).catch(() => null))?.file ?? null;
+  return { ...recoveryFrom(reached, host, archive), archive };
 }
