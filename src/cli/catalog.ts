@@ -114,6 +114,18 @@ export const CATALOG: readonly CatalogEntry[] = [
     load: () => import("./commands/push.ts"),
   },
   {
+    path: "ci build",
+    group: CHANGE,
+    summary: "for pipelines: build the systems a commit changes",
+    load: () => import("./commands/ci-build.ts"),
+  },
+  {
+    path: "ci push",
+    group: CHANGE,
+    summary: "for pipelines: push them to the signed cache",
+    load: () => import("./commands/ci-push.ts"),
+  },
+  {
     path: "import",
     group: CHANGE,
     summary: "read a k3OS node's configuration into an inventory",

@@ -40,6 +40,12 @@ export interface FlakeClosureSource extends ClosureSource {
     revision: string,
     o: NixCall,
   ): Promise<ReadonlyMap<HostName, Closure>>;
+  /** The systems' store paths by evaluation alone; nothing is built. Throws `build-failed` naming the hosts. */
+  toplevels(
+    hosts: readonly Pick<Host, "name">[],
+    revision: string,
+    o: NixCall,
+  ): Promise<ReadonlyMap<HostName, string>>;
   /** `2.26.3`; throws `nix-missing` also when Nix is too old (before 2.8). */
   nixVersion(o: NixCall): Promise<string>;
   /** What changes from one system to the other; both must be in the local store. */
@@ -77,6 +83,14 @@ export function createFlakeClosureSource(options: FlakeClosureSourceOptions): Fl
         version: systemVersion(out),
       });
       return new Map([...systems].map(([host, system]) => [host, closure(system.out)]));
+    },
+
+    async toplevels(hosts, revision, call) {
+      if (hosts.length === 0) return new Map();
+      const reference = await lockedReference(flake, revision, { run }, call);
+      const names = hosts.map((host) => host.name);
+      const systems = await evaluateSystems(reference, names, building, call);
+      return new Map([...systems].map(([host, system]) => [host, system.out]));
     },
 
     async disko(hosts, revision, call) {
