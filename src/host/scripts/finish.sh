@@ -5,6 +5,8 @@ main() {
   lock 150
   state_load && mine && [ "$S_PHASE" = activated ] && [ "$(link /run/current-system)" = "$TO" ] || exit 1
   before=$(system_link $PROFILE)
+  # Its entry for one boot has done its work; a menu written with both would make that entry the default.
+  [ "$S_MODE" = test ] || remove_side_entry
   if nix-env -p $PROFILE --set "$TO" < /dev/null 9>&- && switch_to "$TO" boot; then
     S_PHASE=committed S_BOOT=$(boot_id)
     if state_write; then
@@ -12,7 +14,7 @@ main() {
       mkdir -p "$ROOTS"
       [ -z "$before" ] || [ "$before" = "$TO" ] || ln -sfn "$before" "$ROOTS/previous-healthy"
       ln -sfn "$TO" "$ROOTS/last-healthy"
-      [ "$S_MODE" = test ] || { remove_guard; remove_side_entry; }
+      [ "$S_MODE" = test ] || remove_guard
       say "profile and boot default are $TO"
       exit 0
     fi
