@@ -151,7 +151,9 @@ export interface FailureVerdict {
 
 /** "Stop when failures > N": for each wave so far, and for each site. */
 export function failureVerdict(state: RolloutState): FailureVerdict | null {
-  const failed = [...state.hosts.values()].filter(counts(state));
+  const failed: HostProgress[] = [];
+  const counted = counts(state);
+  for (const h of state.hosts.values()) if (counted(h)) failed.push(h);
   if (failed.length === 0) return null;
   for (const wave of state.plan.waves.slice(0, state.wave)) {
     const n = failed.filter((h) => h.wave === wave.index).length;

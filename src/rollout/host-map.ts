@@ -5,6 +5,8 @@ export class HostMap<T> implements ReadonlyMap<string, T> {
   readonly #place: ReadonlyMap<string, number>;
   readonly #names: readonly string[];
   readonly #chunks: readonly (readonly T[])[];
+  /** All values in one, made when first asked for. */
+  #flat: readonly T[] | null = null;
 
   private constructor(
     place: ReadonlyMap<string, number>,
@@ -53,12 +55,17 @@ export class HostMap<T> implements ReadonlyMap<string, T> {
   }
 
   values(): MapIterator<T> {
-    return this.#chunks.flat().values() as MapIterator<T>;
+    return this.#all().values() as MapIterator<T>;
   }
 
   entries(): MapIterator<[string, T]> {
-    const values = this.#chunks.flat() as T[];
+    const values = this.#all();
     return this.#names.map((name, i): [string, T] => [name, values[i] as T]).values();
+  }
+
+  #all(): readonly T[] {
+    this.#flat ??= this.#chunks.flat() as T[];
+    return this.#flat;
   }
 
   [Symbol.iterator](): MapIterator<[string, T]> {

@@ -12,16 +12,21 @@ export interface Outage {
   readonly hosts: readonly string[];
 }
 
-/** Hosts this run waits for an answer of now: a committed one is silent only if a soak found it so. */
-const attended = (state: RolloutState): HostProgress[] =>
-  [...state.hosts.values()].filter((h) => isAtRisk(h) || isPreparing(h) || h.state === "updated");
+/** Silent hosts that answered before and that this run waits for: a committed one is silent only if a soak found it so. */
+const silentHosts = (state: RolloutState): HostProgress[] => {
+  const silent: HostProgress[] = [];
+  for (const h of state.hosts.values()) {
+    if (isSilent(h) && h.contactAt !== null && (isAtRisk(h) || isPreparing(h) || h.state === "updated"))
+      silent.push(h);
+  }
+  return silent;
+};
 
 const lostAt = (h: HostProgress): number => h.troubleSince ?? h.since;
 
 /** Silent hosts that answered earlier in this run, two or more, at once, and nobody beside them who still answers. */
 export function outage(state: RolloutState): Outage | null {
-  const hosts = attended(state);
-  const lost = hosts.filter((h) => isSilent(h) && h.contactAt !== null);
+  const lost = silentHosts(state);
   if (lost.length < 2) return null;
   const siteOf = (h: HostProgress) => state.targets.get(h.name)?.site ?? null;
   const together = (group: readonly HostProgress[], all: readonly HostProgress[]): boolean => {
@@ -51,5 +56,4 @@ export function outage(state: RolloutState): Outage | null {
 }
 
 /** Is anybody of those it waits for still silent? */
-export const stillOut = (state: RolloutState): boolean =>
-  attended(state).some((h) => isSilent(h) && h.contactAt !== null);
+export const stillOut = (state: RolloutState): boolean => silentHosts(state).length > 0;

@@ -6,7 +6,7 @@ import { isPreparing } from "./classes.ts";
 import type { Context } from "./context.ts";
 import type { Decision, Effect } from "./effects.ts";
 import type { EventBody } from "./events.ts";
-import type { RolloutState } from "./state.ts";
+import type { HostProgress, RolloutState } from "./state.ts";
 import { estimateMs } from "./timing.ts";
 
 type Step = Decision & { readonly wakeAt?: number | null };
@@ -14,7 +14,8 @@ type Step = Decision & { readonly wakeAt?: number | null };
 /** Looking at hosts and copying to them is harmless: as many as the copy limits allow, ahead of their activation. */
 export function prepare(state: RolloutState, context: Context, names: readonly string[]): Step {
   const { copying, copyingPerSite } = state.plan.limits;
-  const preparing = [...state.hosts.values()].filter(isPreparing);
+  const preparing: HostProgress[] = [];
+  for (const h of state.hosts.values()) if (isPreparing(h)) preparing.push(h);
   let room = copying - preparing.length;
   const perSite = new Map<string, number>();
   const count = (site: string | null | undefined) => site && perSite.set(site, (perSite.get(site) ?? 0) + 1);
