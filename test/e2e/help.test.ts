@@ -31,8 +31,12 @@ it("without a command: every group and command, grouped, and where to start", as
   const ran = await run(["--help"]);
   expect(ran.code).toBe(0);
   for (const { path, group } of CATALOG) {
-    expect(ran.stdout).toContain(`${group}:`);
-    expect(ran.stdout).toContain(path.split(" ")[0]);
+    if (!path.includes(" ")) expect(ran.stdout).toContain(`${group}:`);
+    expect(ran.stdout).toContain(`\n  ${path.split(" ")[0]} `);
+  }
+  const steering = (await run(["rollout", "--help"])).stdout;
+  for (const { path, summary } of CATALOG.filter((c) => c.path.startsWith("rollout "))) {
+    expect(steering).toMatch(new RegExp(`^ {2}${path.split(" ")[1]}\\b.* {2}${summary.slice(0, 12)}`, "m"));
   }
   expect(ran.stdout).toContain("Start here: macula-fleet demo");
   expect((await run(["--version"])).stdout).toMatch(/^\d+\.\d+\.\d+/);

@@ -29,7 +29,7 @@ async function watched(): Promise<string> {
 phase=; previous=
 for word in "$@"; do [ "$previous" != --phases ] || phase=$word; previous=$word; done
 printf '%s\\n' "$phase $*" >> ${root}/calls
-if [ -e ${root}/wait-$phase ]; then : > ${root}/waits; exec sleep 300; fi
+if [ -e ${root}/wait-$phase ]; then echo $$ > ${root}/pid; : > ${root}/waits; exec sleep 300; fi
 exec ${join(dir, "bin", "nixos-anywhere")} "$@"
 `;
   await writeFile(file, script);
@@ -108,13 +108,17 @@ describe("a controller that is killed", () => {
     await expect.poll(() => readdir(root), { timeout: 30_000 }).toContain("waits");
     first.kill("SIGKILL");
     await first;
-    await endGroupOf(`wait-${phase}`);
+    await rm(join(root, `wait-${phase}`));
+    await rm(join(root, "waits"));
+    const left = Number(await readFile(join(root, "pid"), "utf8"));
     const before = (await calls()).length;
     const again = await install("--continue", "--yes");
     expect(again.all).toContain(`installed     1  ${host}`);
     expect(again.exitCode).toBe(0);
     expect((await calls()).slice(before).map((c) => c.split(" ")[0])).toEqual(remaining);
     expect(await readdir(join(dir, "state", "work"))).toEqual([]);
+    // What the killed one had started was not left at the machine beside the new one.
+    await expect.poll(() => readFile(`/proc/${left}/cmdline`, "latin1").catch(() => "")).toBe("");
     await program.restore();
   });
 
@@ -126,12 +130,6 @@ describe("a controller that is killed", () => {
     const script = (await readFile(await watched(), "utf8")).replaceAll(own, join(dir, "bin", "real"));
     await writeFile(own, script);
     return { restore: () => writeFile(own, text) };
-  }
-
-  /** What the killed controller has left running; and nobody waits any more. */
-  async function endGroupOf(mark: string): Promise<void> {
-    await rm(join(root, mark));
-    await rm(join(root, "waits"));
   }
 });
 
