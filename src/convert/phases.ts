@@ -7,6 +7,7 @@ import { INSTALL_PHASES, type InstallPhase } from "../install/phases.ts";
 import { atPlace } from "../install/whereabouts.ts";
 import type { Host } from "../inventory/model.ts";
 import { archiveTexts } from "./backup/archive.ts";
+import { checkDatastore } from "./backup/datastore.ts";
 import { compareManifests, type Manifest, manifestFromJson, manifestJson } from "./backup/manifest.ts";
 import { expectedManifest, restore } from "./backup/restore.ts";
 import { assertBackup, type Backup, readManifest } from "./backup/take.ts";
@@ -71,6 +72,11 @@ async function gated(
 ): Promise<void> {
   c.note("reads the archive once more before anything is erased");
   await assertBackup(backup, deps.key, plan.conversion.host, c.signal);
+  const { node, strategy } = plan.conversion;
+  if (node && strategy.ok && strategy.kind === "etcd-member") {
+    // Not earlier: until here the old member could simply have gone on.
+    await onServer(plan, deps, cluster.forget(node.name), c.signal);
+  }
   await phase.run(c, deadline);
 }
 
@@ -131,6 +137,7 @@ async function proveAll(
       found: together(restored, now, datastore),
       texts,
       datastore,
+      database: await checkDatastore(backup.file, deps.key, c.workDir),
       presented: session.hostKeyFingerprint,
       loginKeys: Object.values(c.host.users).flatMap((u) => u.keys),
       importedBefore: plan.conversion.imported,

@@ -5,6 +5,7 @@ import type { Host } from "../inventory/model.ts";
 import type { Command } from "../kernel/shell.ts";
 import type { HostState } from "../rollout/events.ts";
 import type { Completed, Session } from "../transport/transport.ts";
+import { checkDatastore } from "./backup/datastore.ts";
 import { archiveName, type Backup, takeBackup } from "./backup/take.ts";
 import type { ConvertDeps } from "./deps.ts";
 import { cluster } from "./k3s/kubectl.ts";
@@ -42,6 +43,9 @@ export async function prepare(
       await onServer(plan, deps, cluster.drain(conversion.node.name, deps.drainSeconds), signal);
     }
   }
+  if (conversion.strategy.ok && conversion.strategy.kind === "etcd-member") {
+    await run(session, cluster.snapshot(`macula-fleet-${plan.id}`), signal, host.name);
+  }
   await run(session, stopServices, signal, host.name);
   await say("saving", "copies its state to this machine, encrypted");
   const backup = await takeBackup(session, {
@@ -50,6 +54,12 @@ export async function prepare(
     key: deps.key,
     signal,
   });
+  const datastore = await checkDatastore(backup.file, deps.key, deps.archiveDir);
+  if (datastore?.ok === false) {
+    throw new FleetError("copy-failed", `the cluster's datastore is damaged: ${datastore.detail}`, {
+      hint: "repair or restore it on the node first; nothing was erased",
+    });
+  }
   await say("saving", "the archive is whole: equal on both ends, and read again", {
     archive: backup.file,
     sha256: backup.sha256,

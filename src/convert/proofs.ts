@@ -20,6 +20,8 @@ export interface Evidence {
   /** Small files of the archive. */
   readonly texts: ReadonlyMap<string, string>;
   readonly datastore: boolean;
+  /** What SQLite says of the archived datastore; null: there is none. */
+  readonly database: { readonly ok: boolean; readonly detail: string } | null;
   /** `SHA256:…` of the key it showed when we logged in now. */
   readonly presented: string;
   /** Keys that may log in on the new system, `type base64`. */
@@ -56,6 +58,9 @@ function proofOf(row: KeepRow, entries: readonly ManifestEntry[], e: Evidence): 
   if (row.proof === "host-keys") return hostKeys(e, files);
   if (row.proof === "identity") return identity(e);
   if (row.proof === "cluster-ca") return clusterCa(e, files);
+  if (row.proof === "datastore" && e.database) {
+    return { ok: e.database.ok, detail: `${e.database.detail}; ${files.detail}` };
+  }
   if (row.proof === "datastore" || row.proof === "tree")
     return { ok: true, detail: `${files.detail}, tree ${treeHash(e.found, row, e)}` };
   return files;

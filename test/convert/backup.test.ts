@@ -5,6 +5,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   truncateSync,
@@ -14,6 +15,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { archiveTexts, inspectArchive, openArchive } from "../../src/convert/backup/archive.ts";
+import { checkDatastore } from "../../src/convert/backup/datastore.ts";
 import { type ArchiveKey, archiveKey } from "../../src/convert/backup/keys.ts";
 import { compareManifests, manifestFromJson } from "../../src/convert/backup/manifest.ts";
 import { expectedManifest, restore } from "../../src/convert/backup/restore.ts";
@@ -145,6 +147,21 @@ describe("a backup", () => {
     const backup = await take();
     const texts = await archiveTexts(backup.file, key, (p) => p.endsWith("identity.json"));
     expect([...texts.values()][0]).toContain(tree.did);
+  });
+});
+
+describe("the datastore in an archive", () => {
+  test("is opened and counted", async () => {
+    const backup = await take();
+    expect(await checkDatastore(backup.file, key, dir)).toEqual({
+      ok: true,
+      detail: "integrity ok, 200 rows, last id 200",
+    });
+    expect(readdirSync(dir).filter((f) => f.startsWith("datastore-"))).toEqual([]);
+  });
+  test("that is damaged is found", async () => {
+    writeFileSync(join(root, "var/lib/rancher/k3s/server/db/state.db"), "SQLite format 3\0 and nothing more");
+    expect(await checkDatastore((await take()).file, key, dir)).toMatchObject({ ok: false });
   });
 });
 

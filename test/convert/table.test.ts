@@ -136,6 +136,8 @@ describe("commands for the cluster", () => {
     expect(cluster.drain("edge-1", 300).line).toContain(
       "k3s kubectl drain edge-1 --ignore-daemonsets --delete-emptydir-data --force --timeout=300s",
     );
+    expect(cluster.forget("edge-1").line).toContain("k3s kubectl delete node edge-1 --ignore-not-found");
+    expect(cluster.snapshot("x").line).toContain("k3s etcd-snapshot save --name x");
     expect(cluster.strip("edge-1", ["macula.io/mode"]).line).toContain("label node edge-1 macula.io/mode-");
   });
   test("nodes as the cluster tells them", () => {
@@ -209,6 +211,7 @@ describe("proofs", () => {
     expected: of(file("etc/rancher/node/password")),
     found: of(file("etc/rancher/node/password")),
     texts: new Map<string, string>(),
+    database: null as { ok: boolean; detail: string } | null,
     datastore: false,
     presented: "SHA256:x",
     loginKeys: [],
@@ -246,6 +249,11 @@ describe("proofs", () => {
     expect(failed({ archive: config, expected: of(), found: of(), importedNow: "b" })).toEqual([
       "configuration",
     ]);
+    const store = of(file("var/lib/rancher/k3s/server/db/state.db"));
+    const damaged = { ok: false, detail: "malformed" };
+    expect(
+      failed({ archive: store, expected: store, found: store, datastore: true, database: damaged }),
+    ).toEqual(["datastore"]);
     const login = of(file("home/macula/.ssh/authorized_keys"));
     expect(
       failed({

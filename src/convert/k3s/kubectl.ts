@@ -5,12 +5,11 @@ const PATHS = "PATH=$PATH:/usr/local/bin:/run/current-system/sw/bin; export PATH
 /** k3OS has no plain `kubectl` in some images; `k3s kubectl` is there wherever k3s is. */
 const root = 'as=; [ "$(id -u)" = 0 ] || as="sudo -n"';
 
-function kubectl(label: string, ...words: readonly string[]): Command {
-  return {
-    line: `sh -c ${quote(`${PATHS}; ${root}; exec $as k3s kubectl ${words.map(quote).join(" ")}`)}`,
-    label,
-  };
+function onHost(label: string, ...words: readonly string[]): Command {
+  return { line: `sh -c ${quote(`${PATHS}; ${root}; exec $as k3s ${words.map(quote).join(" ")}`)}`, label };
 }
+
+const kubectl = (label: string, ...words: readonly string[]): Command => onHost(label, "kubectl", ...words);
 
 export const cluster = {
   nodes: (): Command => kubectl("kubectl get nodes", "get", "nodes", "-o", "json"),
@@ -25,6 +24,11 @@ export const cluster = {
       "--force",
       `--timeout=${seconds}s`,
     ),
+  /** Its etcd member goes with it. */
+  forget: (node: string): Command =>
+    kubectl("kubectl delete node", "delete", "node", node, "--ignore-not-found"),
+  /** On the server itself. */
+  snapshot: (name: string): Command => onHost("k3s etcd-snapshot", "etcd-snapshot", "save", "--name", name),
   uncordon: (node: string): Command => kubectl("kubectl uncordon", "uncordon", node),
   /** A minus removes a label; one that is not there is no error. */
   strip: (node: string, labels: readonly string[]): Command =>
