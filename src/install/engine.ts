@@ -17,6 +17,7 @@ import type { Store } from "../store/store.ts";
 import type { Target } from "../transport/transport.ts";
 import type { HostIdentity, IdentityVault } from "./identity.ts";
 import { RunJournal } from "./journal.ts";
+import { endLeftovers } from "./leftovers.ts";
 import { installOne } from "./machine.ts";
 import type { InstallPhase } from "./phases.ts";
 import type { InstallPlan } from "./plan.ts";
@@ -102,7 +103,8 @@ async function installAll(
 ): Promise<void> {
   const plan = journal.state.plan as InstallPlan;
   const workDir = join(deps.workDir, plan.id);
-  // What a killed controller left of secrets goes first.
+  // What a killed controller left running, and of secrets, goes first.
+  await endLeftovers(workDir);
   await rm(workDir, { recursive: true, force: true });
   await mkdir(workDir, { recursive: true, mode: 0o700 });
   await chmod(deps.workDir, 0o700);

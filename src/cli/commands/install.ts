@@ -3,6 +3,7 @@ import { z } from "zod";
 import { Duration } from "../../app.ts";
 import { FleetError } from "../../errors.ts";
 import { defineCommand, type OptionSpec } from "../command.ts";
+import { awaitFree } from "../controllers.ts";
 import { carryOut, makeInstallPlan, recordInstall, unfinishedInstall, verdictOf } from "../install-run.ts";
 import { confirmErasure, showInstallPlan } from "../installing.ts";
 
@@ -53,6 +54,7 @@ export const command = defineCommand({
     const world = { inventory, store, remote };
     if (options.continue !== false) {
       const id = await unfinishedInstall(store, options.continue === true ? undefined : options.continue);
+      await awaitFree(app, store, id);
       return carryOut(app, id, world, options, false);
     }
     const plan = await makeInstallPlan(app, world, await app.hosts(inventory, store), options);

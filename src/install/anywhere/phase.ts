@@ -2,6 +2,7 @@
 import { cp, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { keysOf, type PhaseContext } from "../context.ts";
+import { rememberGroup } from "../leftovers.ts";
 import { stageFiles } from "../secrets/stage.ts";
 import { type AnywherePhase, anywhereArguments } from "./command.ts";
 import { runAnywhere } from "./run.ts";
@@ -44,6 +45,7 @@ export async function anywhere(
       c.note(step);
       o.onStep?.(step);
     },
+    onStart: (pid) => rememberGroup(c.workDir, pid),
     onLine: c.log,
   });
 }

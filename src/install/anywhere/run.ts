@@ -15,6 +15,8 @@ export interface AnywhereRun {
   readonly deadlineMs: number;
   readonly signal: AbortSignal;
   readonly onStep: (step: string) => void;
+  /** Told the process group, so that somebody else can end it should we be killed. */
+  readonly onStart?: (pid: number) => Promise<void>;
   /** Every line it prints, steps included. */
   readonly onLine?: (line: string) => void;
 }
@@ -62,6 +64,7 @@ export async function runAnywhere(run: AnywhereRun): Promise<void> {
   }, run.deadlineMs);
   run.signal.addEventListener("abort", stop, { once: true });
   try {
+    if (child.pid !== undefined) await run.onStart?.(child.pid);
     for await (const output of child.iterable({ from: "all" })) {
       const line = String(output);
       lines.push(line);
