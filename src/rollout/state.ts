@@ -70,7 +70,7 @@ export interface RolloutState {
   readonly promotedTo: number;
   readonly lastSeq: number;
   readonly startedAt: number;
-  /** Last time a host became updated, or the run (re)started: the progress deadline counts from here. */
+  /** Last time a host became updated, a wave began or the run (re)started: the progress deadline counts from here. */
   readonly progressAt: number;
   readonly endedAt: number | null;
   /** When it entered `status`. */
@@ -172,7 +172,14 @@ function apply(state: RolloutState, event: Exclude<FleetEvent, { type: "plan" }>
     case "rollout.command":
       return event.data.command === "promote" ? promoted(state, event.data) : state;
     case "wave.start":
-      return { ...state, wave: event.wave ?? state.wave + 1, wavePhase: "updating", soakUntil: null };
+      // A long soak before it was no lack of progress.
+      return {
+        ...state,
+        wave: event.wave ?? state.wave + 1,
+        wavePhase: "updating",
+        soakUntil: null,
+        progressAt: at,
+      };
     case "wave.soak":
       return { ...state, wavePhase: "soaking", soakUntil: Date.parse(event.data.until) };
     case "wave.gate":
