@@ -13,7 +13,12 @@ export default defineConfig({
         "test/{inventory,store,host,install,ui,cli,plan,rollout,import,convert,firstboot}/**/*.test.ts",
       ]),
       project("contract", ["test/contract/**/*.test.ts"]),
-      project("lab", ["test/lab/**/*.test.ts", "test/e2e/**/*.test.ts"], { testTimeout: 120_000 }),
+      // They mostly wait for timers: more of them at a time than there are processors.
+      project("lab", ["test/lab/**/*.test.ts", "test/e2e/**/*.test.ts"], {
+        testTimeout: 120_000,
+        maxWorkers: 3,
+        sequence: { groupOrder: 1 },
+      }),
       project("simulation", ["test/simulation/**/*.test.ts"], { testTimeout: 300_000 }),
       project("nix", ["test/nix/**/*.test.ts"], { testTimeout: 180_000 }),
       project("vm", ["test/vm/**/*.test.ts"], { testTimeout: 1_200_000, hookTimeout: 1_200_000 }),
