@@ -36,7 +36,7 @@ export class Pairing {
   readonly #deps: PairingDeps;
   #triesLeft = MAX_TRIES;
   #lastTry = Number.NEGATIVE_INFINITY;
-  #busy = false;
+  #underway: Promise<Outcome> | null = null;
   #paired = false;
 
   constructor(deps: PairingDeps) {
@@ -65,17 +65,22 @@ export class Pairing {
     // The portal decides what its codes look like; this only keeps nonsense away from it.
     if (!/^[A-Za-z0-9][A-Za-z0-9 -]{2,62}[A-Za-z0-9]$/.test(portalCode))
       return { kind: "invalid", field: "portal_code" };
-    if (this.#busy) return { kind: "busy" };
+    if (this.#underway !== null) return { kind: "busy" };
     const now = this.#deps.clock.now();
     if (Math.abs(now - this.#lastTry) < TRY_INTERVAL_MS) return { kind: "too-fast" };
     this.#lastTry = now;
     if (!sameCode(nodeCode, this.#deps.code)) return this.#wrong();
-    this.#busy = true;
+    this.#underway = this.#exchange(portalCode, signal);
     try {
-      return await this.#exchange(portalCode, signal);
+      return await this.#underway;
     } finally {
-      this.#busy = false;
+      this.#underway = null;
     }
+  }
+
+  /** Resolves when no try is under way. */
+  async settled(): Promise<void> {
+    await this.#underway?.catch(() => undefined);
   }
 
   #wrong(): Outcome {

@@ -61,12 +61,7 @@ export async function runFirstboot(options: FirstbootOptions, deps: FirstbootDep
   const pairing = new Pairing({ code, hostname: facts.hostname, portal: deps.portal, clock, keep });
   const onOutcome = (outcome: Outcome) => {
     log(`pairing: ${outcome.kind}${"triesLeft" in outcome ? `, ${outcome.triesLeft} tries left` : ""}`);
-    if (outcome.kind === "paired") {
-      void clock.sleep(FAREWELL_MS, deps.signal).then(
-        () => end.abort(),
-        () => undefined,
-      );
-    }
+    if (outcome.kind === "paired") end.abort();
   };
 
   const url = (port: number) => `http://${facts.hostname}.local${port === 80 ? "" : `:${port}`}`;
@@ -78,6 +73,7 @@ export async function runFirstboot(options: FirstbootOptions, deps: FirstbootDep
     isNear: (peer) => isNear(peer, networkInterfaces()),
     signal: deps.signal,
     onOutcome,
+    onProblem: (error) => log(`pairing failed: ${error.message}`),
     proposal: () => entry,
   });
   await using server = await listen(wizard.fetch, options);
@@ -87,11 +83,14 @@ export async function runFirstboot(options: FirstbootOptions, deps: FirstbootDep
   deps.onListening?.(server.port);
 
   await clock.sleep(options.timeout, signal).catch(() => undefined);
+  // The portal may just have used up somebody's code: that pairing still counts.
+  if (!deps.signal.aborted) await pairing.settled();
   if (!paired) {
     if (deps.signal.aborted) return "stopped";
     log("nobody paired this machine in time; start it again to try once more");
     return "timeout";
   }
+  await clock.sleep(FAREWELL_MS, deps.signal).catch(() => undefined);
   if (options.reboot && !deps.signal.aborted) {
     log("paired; restarting");
     await deps.reboot();

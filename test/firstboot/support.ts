@@ -11,11 +11,16 @@ import { systemClock } from "../../src/kernel/clock.ts";
 export const TOKEN = "refresh-token-nobody-may-see";
 export const PORTAL_CODE = "PORTAL-77";
 
+interface Said {
+  readonly status: number;
+  readonly body: string;
+}
+
 export interface FakePortal extends AsyncDisposable {
   readonly url: string;
   readonly asked: unknown[];
   /** What it answers next; the default pairs whoever brings `PORTAL_CODE`. */
-  answer: ((body: { pairing_code: string }) => { status: number; body: string }) | null;
+  answer: ((body: { pairing_code: string }) => Said | Promise<Said>) | null;
 }
 
 export async function fakePortal(): Promise<FakePortal> {
@@ -26,7 +31,7 @@ export async function fakePortal(): Promise<FakePortal> {
     const body = JSON.parse(text);
     asked.push({ method: req.method, path: req.url, body });
     const good = { user_name: "Ada", org_identity: "Ghent <b>Commons</b>", refresh_token: TOKEN };
-    const { status, body: said } = portal.answer?.(body) ?? {
+    const { status, body: said } = (await portal.answer?.(body)) ?? {
       status: body.pairing_code === PORTAL_CODE ? 200 : 404,
       body: JSON.stringify(body.pairing_code === PORTAL_CODE ? good : { error: "no such code" }),
     };

@@ -1,4 +1,4 @@
-import { readFile, stat } from "node:fs/promises";
+import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
@@ -183,6 +183,34 @@ describe("the wizard", () => {
     await using again = await startWizard(portal.url, "-state-dir", wizard.directory, "-force");
     expect(again.code).not.toBe(wizard.code);
     expect(await readFile(statePaths(wizard.directory).identity, "utf8")).toBe(identity);
+  });
+
+  it("is not paired when it cannot keep what the portal gave; the journal says why, without the token", async () => {
+    await using portal = await fakePortal();
+    await using wizard = await startWizard(portal.url);
+    await writeFile(join(wizard.directory, "credentials"), "in the way");
+    const answer = await pair(wizard.port, { portal_code: PORTAL_CODE, node_code: wizard.code });
+    expect(answer.status).toBe(500);
+    expect(JSON.parse((await ask(wizard.port, "/status")).text).configured).toBe(false);
+    await expect(stat(statePaths(wizard.directory).marker)).rejects.toThrow("ENOENT");
+    expect(wizard.logs.join("\n")).toContain("credentials");
+    expect(wizard.logs.join("\n") + answer.text).not.toContain(TOKEN);
+  });
+
+  it("finishes a pairing that is under way when its time is over", async () => {
+    await using portal = await fakePortal();
+    const over = Promise.withResolvers<void>();
+    await using wizard = await startWizard(portal.url, "-timeout", "3s");
+    portal.answer = async () => {
+      await over.promise;
+      const body = { user_name: "Ada", org_identity: "Late", refresh_token: TOKEN };
+      return { status: 200, body: JSON.stringify(body) };
+    };
+    const answer = pair(wizard.port, { portal_code: PORTAL_CODE, node_code: wizard.code });
+    setTimeout(over.resolve, 3300);
+    expect((await answer).status).toBe(200);
+    expect(await wizard.ending).toBe("paired");
+    expect(wizard.reboots).toHaveLength(1);
   });
 
   it("stops offering itself after its time", async () => {

@@ -20,6 +20,7 @@ export interface WizardDeps extends GuardDeps {
   /** Ends a pairing under way; not tied to one browser, as a code once exchanged must not get lost. */
   readonly signal: AbortSignal;
   readonly onOutcome: (outcome: Outcome) => void;
+  readonly onProblem: (error: Error) => void;
   /** The inventory entry, once paired. */
   readonly proposal: () => string | null;
 }
@@ -80,9 +81,13 @@ export function createWizard(deps: WizardDeps): Hono {
     return asForm ? c.html(show(said), said.status) : c.json(answer(said), said.status);
   });
   app.notFound((c) => c.json({ error: "there is nothing here" }, 404));
-  app.onError((_, c) =>
-    c.json({ error: "This machine could not write down what the portal gave. Look at its screen." }, 500),
-  );
+  app.onError((error, c) => {
+    deps.onProblem(error);
+    return c.json(
+      { error: "Something failed on the machine. Its journal says what: macula-firstboot." },
+      500,
+    );
+  });
   return app;
 }
 
