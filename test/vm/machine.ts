@@ -13,7 +13,7 @@ export interface Machine extends AsyncDisposable {
   /** On 127.0.0.1: its SSH. */
   readonly port: number;
   /** Takes the power away and gives it back: what the system had not yet written is lost. */
-  powerCycle(): Promise<void>;
+  powerCycle(): void;
   /** What a reset button or a watchdog does. */
   reset(): Promise<void>;
   /** Everything it printed since it was made. */
@@ -27,20 +27,31 @@ export async function startMachine(dir: string, disk: string, loader: Loader): P
   const log = join(dir, "serial.log");
   const firmware = loader === "grub" ? [] : await uefi(dir);
   const powerOn = () => startQemu([...firmware, ...hardware(disk, port, control, log)]);
+  let on = true;
   let running = powerOn();
-  const powerOff = async () => {
-    running.kill("SIGKILL"); // this very process: no shutdown of any kind in the machine
-    await running;
-  };
+  // A machine that restarts is a new process: a reset emulator keeps code of the boot before, and crawls through it.
+  let trouble = "";
+  const restarting = (async () => {
+    while (on) {
+      const ended = await running;
+      if ((ended.exitCode ?? 0) !== 0) {
+        trouble = `\nthe emulator gave up: ${ended.stderr}`;
+        return;
+      }
+      if (on) running = powerOn();
+    }
+  })();
+  const cut = () => running.kill("SIGKILL"); // no shutdown of any kind in the machine
   return {
     port,
-    async powerCycle() {
-      await powerOff();
-      running = powerOn();
-    },
+    powerCycle: () => void cut(),
     reset: () => command(control, "system_reset"),
-    serial: () => readFile(log, "latin1").catch(() => ""),
-    [Symbol.asyncDispose]: powerOff,
+    serial: async () => (await readFile(log, "latin1").catch(() => "")) + trouble,
+    async [Symbol.asyncDispose]() {
+      on = false;
+      cut();
+      await restarting;
+    },
   };
 }
 
@@ -58,7 +69,7 @@ function hardware(disk: string, port: number, control: string, log: string): rea
   return [
     // More than one processor hangs now and then under emulation.
     ...["-accel", "tcg,thread=multi", "-cpu", "qemu64", "-smp", "1", "-m", "1024"],
-    ...["-display", "none", "-no-user-config", "-nodefaults"],
+    ...["-display", "none", "-no-reboot", "-no-user-config", "-nodefaults"],
     ...["-drive", `file=${disk},if=virtio,format=raw,cache=unsafe`],
     ...["-chardev", `file,id=serial,path=${log},append=on`, "-serial", "chardev:serial"],
     ...["-qmp", `unix:${control},server=on,wait=off`],
@@ -76,6 +87,7 @@ function command(socket: string, execute: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const connection = connect(socket);
     connection.on("error", reject);
+    connection.on("close", () => resolve()); // a reset ends the emulator
     const send = (name: string) => connection.write(`${JSON.stringify({ execute: name })}\n`);
     let answers = 0;
     createInterface({ input: connection }).on("line", (line) => {
