@@ -1,5 +1,5 @@
 /** The state of a run, derived from its events and nothing else. Pure: the terminal, a web page and resume share it. */
-import { type Health, observeHealth, unknownHealth } from "../health/evaluate.ts";
+import { observeHealth, unknownHealth } from "../health/evaluate.ts";
 import type { Plan, PlannedHost } from "../plan/model.ts";
 import {
   type EventOf,
@@ -10,47 +10,10 @@ import {
   TERMINAL_STATES,
 } from "./events.ts";
 import { HostMap } from "./host-map.ts";
+import { attemptKey, CONTACT_CODES, type HostProgress } from "./host-progress.ts";
 import { healthPolicy } from "./timing.ts";
 
-export interface HostProgress {
-  readonly name: string;
-  readonly state: HostState;
-  readonly attempt: number;
-  /** When it entered `state`, ms since the epoch. */
-  readonly since: number;
-  /** First transient failure of the current state; null while all is well. */
-  readonly troubleSince: number | null;
-  /** Code of the last transient failure, while there is trouble. */
-  readonly trouble: string | null;
-  /** Not before this, ms since the epoch. */
-  readonly retryAt: number | null;
-  /** Transient failures in a row, for the backoff. */
-  readonly tries: number;
-  /** Last time it answered, ms since the epoch; null: not yet in this run. */
-  readonly contactAt: number | null;
-  /** When the journal last said anything about it, ms since the epoch, and in which place. */
-  readonly touchedAt: number;
-  readonly touchedSeq: number;
-  /** Place of the last event that told where it stands: a resumed run asks hosts whose word is older than itself. */
-  readonly seenSeq: number;
-  readonly fence: number | null;
-  /** Recorded system to go back to. */
-  readonly previous: string | null;
-  readonly baselineFailed: readonly string[];
-  readonly mode: "test" | "boot";
-  /** Boot it was in when activation began: a reboot shows as a different one. */
-  readonly bootId: string | null;
-  /** When the host reverts itself, ISO 8601. */
-  readonly deadline: string | null;
-  readonly failure: EventOf<"host.state">["data"]["failure"] | null;
-  /** Its health since it began to be proven. */
-  readonly health: Health;
-  readonly bytes: number;
-  readonly evidence: readonly string[] | null;
-  /** Already committed when it was made to revert: the revert must move the profile back too. */
-  readonly committed: boolean;
-  readonly wave: number;
-}
+export { attemptKey, type HostProgress, isSilent } from "./host-progress.ts";
 
 export interface RolloutState {
   readonly plan: Plan;
@@ -79,8 +42,6 @@ export interface RolloutState {
   readonly summarized: boolean;
 }
 
-/** Failures that say "no answer", not "broken". */
-const CONTACT_CODES: ReadonlySet<string> = new Set(["unreachable", "connection-lost", "command-timeout"]);
 /** Moves the run makes on its own: they say nothing about whether the host answers. */
 const INTENTS: ReadonlySet<HostState> = new Set([
   "pending",
@@ -90,12 +51,6 @@ const INTENTS: ReadonlySet<HostState> = new Set([
   "reverting",
   "unknown",
 ]);
-
-/** It does not answer now: in trouble for want of contact, or given up as lost. */
-export const isSilent = (h: HostProgress): boolean =>
-  h.troubleSince !== null
-    ? CONTACT_CODES.has(h.trouble ?? "")
-    : h.state === "unknown" && CONTACT_CODES.has(h.failure?.code ?? "");
 
 export function initialState(event: EventOf<"plan">): RolloutState {
   const plan = event.data.plan as Plan;
@@ -230,8 +185,6 @@ function promoted(state: RolloutState, data: EventOf<"rollout.command">["data"])
     accepted: passed.length > 0 ? new Set([...state.accepted, ...passed]) : state.accepted,
   };
 }
-
-export const attemptKey = (h: HostProgress): string => `${h.name}/${h.attempt}`;
 
 function withRunState(state: RolloutState, data: EventOf<"rollout.state">["data"], at: number): RolloutState {
   const resumed = data.to === "running";

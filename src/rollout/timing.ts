@@ -1,7 +1,7 @@
 /** Every wait of the engine, derived from the policy so that a lab with second-long timers behaves like a fleet. Pure. */
 import type { HealthPolicy } from "../health/evaluate.ts";
 import type { Policy } from "../plan/policy.ts";
-import type { HostProgress } from "./state.ts";
+import type { HostProgress } from "./host-progress.ts";
 
 const clamp = (ms: number, low: number, high: number) => Math.min(high, Math.max(low, Math.round(ms)));
 
