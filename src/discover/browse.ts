@@ -1,4 +1,5 @@
 /** Who announces itself on the networks of this machine: mDNS, on every interface. Nobody vouches for a word of it. */
+import { BlockList, isIPv4 } from "node:net";
 import { networkInterfaces } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import bonjour from "bonjour-service";
@@ -34,13 +35,19 @@ export interface BrowseOptions {
 export async function browse(o: BrowseOptions): Promise<readonly Announcement[]> {
   const heard = new Map<string, Announcement>();
   const open = [...(o.interfaces ?? ipv4Interfaces())].map(([via, address]) => {
-    const options = { interface: address, ...(o.port === undefined ? {} : { port: o.port }) };
+    // Bound to one address Linux would hand it no multicast at all.
+    const options = {
+      interface: address,
+      bind: "0.0.0.0",
+      ...(o.port === undefined ? {} : { port: o.port }),
+    };
     // Its types know the options of services only; these go to multicast-dns.
     const mdns = new bonjour.Bonjour(options as object, (error: unknown) => {
       o.onProblem?.(via, error instanceof Error ? error.message : String(error));
     });
     const browsers = o.types.map((type) =>
       mdns.find({ type }, (s) => {
+        if (isHeardElsewhere(via, s.referer?.address)) return;
         const announcement: Announcement = {
           type,
           host: s.host,
@@ -71,6 +78,19 @@ export async function browse(o: BrowseOptions): Promise<readonly Announcement[]>
     }
   }
   return [...heard.values()];
+}
+
+/** Sockets on one port hear what arrives at any interface: an answer counts for the one whose network it is from. */
+function isHeardElsewhere(via: string, sender: string | undefined): boolean {
+  if (sender === undefined || !isIPv4(sender)) return false;
+  const holds = (name: string) =>
+    (networkInterfaces()[name] ?? []).some((a) => {
+      if (a.family !== "IPv4") return false;
+      const net = new BlockList();
+      net.addSubnet(a.address, Number(a.cidr?.split("/")[1] ?? 32), "ipv4");
+      return net.check(sender, "ipv4");
+    });
+  return !holds(via) && Object.keys(networkInterfaces()).some(holds);
 }
 
 function ipv4Interfaces(): ReadonlyMap<string, string> {

@@ -1,0 +1,52 @@
+import { expect, it } from "vitest";
+import { aHost } from "../../test/support/fleet.ts";
+import type { Cluster, Host } from "../inventory/model.ts";
+import { planRetire } from "./retire.ts";
+
+const cluster = (datastore: Cluster["datastore"]): Cluster => ({
+  name: "home",
+  datastore,
+  flannelBackend: "vxlan",
+  external: false,
+  perHost: false,
+});
+const plan = (name: string, hosts: readonly Host[], datastore: Cluster["datastore"] = "sqlite") => {
+  const host = hosts.find((h) => h.name === name);
+  if (!host) throw new Error(name);
+  return planRetire(host, { hosts, clusters: { home: cluster(datastore) } });
+};
+const bootstrap = (name: string): Host => ({ ...aHost(name), role: "bootstrap", roles: ["bootstrap"] });
+const k3s = (name: string, role: "server" | "agent"): Host => ({
+  ...aHost(name),
+  k3s: { ...aHost(name).k3s, cluster: "home", role },
+});
+
+it("lets a peer go, with what is left to do", () => {
+  const p = plan("a", [aHost("a"), aHost("b")]);
+  expect(p.refusals).toEqual([]);
+  expect(p.affected).toEqual([]);
+  expect(p.steps.join()).not.toContain("kubectl");
+});
+
+it("refuses the last bootstrap of living hosts; of two, the others change", () => {
+  expect(plan("a", [bootstrap("a"), aHost("b")]).refusals[0]?.message).toContain("last bootstrap: 1 hosts");
+  expect(
+    plan("a", [bootstrap("a"), { ...bootstrap("b"), state: "retired" }, aHost("c")]).refusals,
+  ).toHaveLength(1);
+  expect(plan("a", [bootstrap("a"), bootstrap("b"), aHost("c")])).toMatchObject({
+    refusals: [],
+    affected: ["b", "c"],
+  });
+  expect(plan("a", [bootstrap("a")]).refusals).toEqual([]);
+});
+
+it("refuses the last server, and one of two with etcd", () => {
+  expect(plan("s", [k3s("s", "server"), k3s("a", "agent")]).refusals[0]?.message).toContain(
+    "last server of cluster home",
+  );
+  const two = [k3s("s", "server"), k3s("t", "server")];
+  expect(plan("s", two, "etcd").refusals[0]?.message).toContain("one of two etcd servers");
+  expect(plan("s", two, "external").refusals).toEqual([]);
+  expect(plan("s", [...two, k3s("u", "server")], "etcd").refusals).toEqual([]);
+  expect(plan("a", [k3s("s", "server"), k3s("a", "agent")]).steps[0]).toContain("kubectl drain a");
+});
