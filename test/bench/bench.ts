@@ -3,7 +3,7 @@
  * Ratios are taken within one run on one machine; absolute times only mean something beside the machine's name.
  */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { cpus, tmpdir } from "node:os";
+import { cpus, tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { NODE, PROGRAM } from "../support/cli-process.ts";
@@ -68,13 +68,20 @@ async function exec(env: Record<string, string>, n = 50, forks = 10): Promise<vo
   await using workspace = await createWorkspace();
   const key = workspace.key("id");
   const hostKey = workspace.key("host");
-  const ports = Array.from({ length: n - 1 }, (_, i) => 42_000 + i);
-  await using sshd = await startSshd(workspace, {
-    hostKeys: [hostKey],
-    authorizedKeys: [await workspace.publicKey("id")],
-    config: ports.map((port) => `ListenAddress 127.0.0.1:${port}`),
-  });
-  const all = [sshd.port, ...ports];
+  await using servers = new AsyncDisposableStack();
+  const all: number[] = [];
+  // One sshd listens on 16 ports at most.
+  while (all.length < n) {
+    const more = Array.from({ length: Math.min(15, n - all.length - 1) }, (_, i) => 42_000 + all.length + i);
+    const sshd = await startSshd(workspace, {
+      hostKeys: [hostKey],
+      authorizedKeys: [await workspace.publicKey("id")],
+      config: more.map((port) => `ListenAddress 127.0.0.1:${port}`),
+    });
+    servers.use(sshd);
+    all.push(sshd.port, ...more);
+  }
+  const user = userInfo().username;
   const known = join(workspace.dir, "known_hosts");
   const proof = await workspace.publicKey("host");
   await writeFile(known, all.map((port) => `[127.0.0.1]:${port} ${proof}\n`).join(""));
@@ -85,7 +92,7 @@ async function exec(env: Record<string, string>, n = 50, forks = 10): Promise<vo
       "apiVersion: macula.io/v1",
       "kind: FleetInventory",
       "fleet: { name: bench, realm: org.example.bench, flake: ./flake, release: '26.05' }",
-      `defaults: { user: ${sshd.user}, ssh: { identityFile: ${key}, knownHosts: ${known} }, disk: { device: auto } }`,
+      `defaults: { user: ${user}, ssh: { identityFile: ${key}, knownHosts: ${known} }, disk: { device: auto } }`,
       "hosts:",
       ...all.map(
         (port, i) =>
@@ -118,7 +125,7 @@ async function exec(env: Record<string, string>, n = 50, forks = 10): Promise<vo
     theirs.push(
       await measure(
         "xargs",
-        ["-P", String(forks), "-I{}", "ssh", ...options, "-p", "{}", `${sshd.user}@127.0.0.1`, "true"],
+        ["-P", String(forks), "-I{}", "ssh", ...options, "-p", "{}", `${user}@127.0.0.1`, "true"],
         env,
         all.join("\n"),
       ),
