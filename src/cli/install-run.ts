@@ -36,6 +36,8 @@ export interface InstallWorld {
   readonly inventory: Inventory;
   readonly store: Store;
   readonly remote: Remote;
+  /** Where the proved key is pinned, when that is not where the machine is known from now. */
+  readonly knownHostsOf?: (host: Host) => string | undefined;
 }
 
 /** Looks at every machine, builds what is installable, and says what would happen. Changes nothing. */
@@ -144,7 +146,7 @@ export async function carryOut(
           env,
           signal: app.process.signals.abort,
         }),
-      pin: pinInto(env.HOME ?? "/"),
+      pin: pinInto(env.HOME ?? "/", world.knownHostsOf ?? ((host) => host.ssh.knownHostsFile)),
       hints: inventory.lab?.backend === "sim" ? async () => [] : neighbourHints,
       pathVariable: env.PATH,
       workDir: join(stateDir, "work"),
@@ -188,10 +190,10 @@ export async function follow(
 }
 
 /** One file, many machines: one write at a time. */
-export function pinInto(home: string) {
+export function pinInto(home: string, fileOf: (host: Host) => string | undefined) {
   let tail: Promise<void> = Promise.resolve();
   return (host: Host, identity: { readonly publicKey: string }): Promise<void> => {
-    const file = host.ssh.knownHostsFile ?? join(home, ".ssh", "known_hosts");
+    const file = fileOf(host) ?? join(home, ".ssh", "known_hosts");
     const name = host.bastion === null ? host.address : host.name;
     const next = tail.then(async () => {
       await mkdir(dirname(file), { recursive: true, mode: 0o700 });

@@ -52,8 +52,6 @@ it("sets one field of a host that is written out", () => {
   expect(parse(withHostField(FILE, "node-01", ["disk", "device"], "/d")).hosts["node-01"].disk).toEqual({
     device: "/d",
   });
-  expect(() => withHostField(FILE, "store-2", ["state"], "retired")).toThrow(
-    "part of a range" && "not written out",
-  );
+  expect(() => withHostField(FILE, "store-2", ["state"], "retired")).toThrow("not written out");
   expect(() => withHostField("a: [", "node-01", ["state"], "retired")).toThrow("no valid YAML");
 });

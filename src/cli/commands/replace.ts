@@ -1,10 +1,11 @@
-import { readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { z } from "zod";
 import { withHostField } from "../../discover/adopt.ts";
 import { EXIT, FleetError } from "../../errors.ts";
 import { openVault } from "../../install/identity.ts";
 import type { Host } from "../../inventory/model.ts";
+import { publicKey } from "../../inventory/schema/primitives.ts";
 import { defineCommand } from "../command.ts";
 import { carryOut, makeInstallPlan, recordInstall, verdictOf } from "../install-run.ts";
 import { confirmErasure, showInstallPlan } from "../installing.ts";
@@ -16,6 +17,7 @@ export const command = defineCommand({
   options: [
     ["--disk <device>", "the new machine's disk, /dev/disk/by-id/…; written into the inventory"],
     ["--serial <serial>", "serial number of that disk"],
+    ["--host-key <key>", "the installer's public key, as the new machine's screen shows it; or --accept-new"],
     ["--new-identity", "go on where no identity is kept: everybody will see a changed host key"],
     ...INSTALL_OPTIONS,
   ],
@@ -27,6 +29,7 @@ export const command = defineCommand({
       .regex(/^\/dev\/disk\/by-/, "must be a stable name: /dev/disk/by-id/…")
       .optional(),
     serial: z.string().optional(),
+    hostKey: publicKey.optional(),
     newIdentity: z.boolean().default(false),
   }),
   async run(app, { args, options }) {
@@ -63,11 +66,22 @@ export const command = defineCommand({
     const loaded =
       options.disk !== undefined && !options.check ? await app.inventory(undefined, "install") : before;
     // The old machine's card and serial are not the new one's; its key is not the installer's.
+    const seen = join(app.stateDir(before), "replace", `${name}.known_hosts`);
+    if (app.globals.acceptNew) {
+      await mkdir(dirname(seen), { recursive: true, mode: 0o700 });
+      await rm(seen, { force: true });
+    }
+    const known = app.globals.acceptNew ? { knownHostsFile: seen } : {};
     const inventory = {
       ...loaded,
-      hosts: loaded.hosts.map((h) => (h.name === name ? asNew(h, options) : h)),
+      hosts: loaded.hosts.map((h) => (h.name === name ? asNew(h, options, known) : h)),
     };
-    const world = { inventory, store: await app.store(inventory), remote: await app.remote(inventory) };
+    const world = {
+      inventory,
+      store: await app.store(inventory),
+      remote: await app.remote(inventory),
+      knownHostsOf: () => old.ssh.knownHostsFile,
+    };
     const host = inventory.hosts.find((h) => h.name === name);
     const install = {
       ...options,
@@ -100,14 +114,20 @@ export const command = defineCommand({
 
 function asNew(
   host: Host,
-  o: { readonly disk?: string | undefined; readonly serial?: string | undefined },
+  o: {
+    readonly disk?: string | undefined;
+    readonly serial?: string | undefined;
+    readonly hostKey?: string | undefined;
+  },
+  known: { readonly knownHostsFile?: string },
 ): Host {
   const { mac: _m, serial: _s, machineId: _i, ...identity } = host.identity;
   const { serial, ...disk } = host.disk;
   const newSerial = o.serial ?? (o.disk === undefined ? serial : undefined);
   return {
     ...host,
-    identity: { ...identity, hostKeys: [] },
+    ssh: { ...host.ssh, ...known },
+    identity: { ...identity, hostKeys: o.hostKey === undefined ? [] : [o.hostKey] },
     disk: {
       ...disk,
       device: o.disk ?? disk.device,
