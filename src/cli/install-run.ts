@@ -146,7 +146,7 @@ export async function carryOut(
           env,
           signal: app.process.signals.abort,
         }),
-      pin: pinInto(env.HOME ?? "/", world.knownHostsOf ?? ((host) => host.ssh.knownHostsFile)),
+      pin: pinInto(env.HOME ?? "/", world.knownHostsOf),
       hints: inventory.lab?.backend === "sim" ? async () => [] : neighbourHints,
       pathVariable: env.PATH,
       workDir: join(stateDir, "work"),
@@ -190,7 +190,10 @@ export async function follow(
 }
 
 /** One file, many machines: one write at a time. */
-export function pinInto(home: string, fileOf: (host: Host) => string | undefined) {
+export function pinInto(
+  home: string,
+  fileOf: (host: Host) => string | undefined = (host) => host.ssh.knownHostsFile,
+) {
   let tail: Promise<void> = Promise.resolve();
   return (host: Host, identity: { readonly publicKey: string }): Promise<void> => {
     const file = fileOf(host) ?? join(home, ".ssh", "known_hosts");
