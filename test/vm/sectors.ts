@@ -31,9 +31,14 @@ export async function writeDisk(base: Base, loader: Loader, root: string, path: 
   await (loader === "grub" ? grubSectors(base, path) : writeFile(path, Buffer.alloc(SECTOR)));
   await partitionTable(path, loader === "grub" ? [rootPartition] : [esp, rootPartition]);
   if (loader === "systemd-boot") {
-    await run("mkfs.vfat", ["-F", "32", `--offset=${esp.start}`, path, String(esp.mib * 1024)]);
+    const image = `${path}.esp`;
+    await run("truncate", ["-s", `${esp.mib}M`, image]);
+    await run("mkfs.vfat", ["-F", "32", image]);
     const files = ["EFI", "loader"].map((name) => join(root, "boot", name));
-    await run("mcopy", ["-s", "-i", `${path}@@${esp.start * SECTOR}`, ...files, "::/"]);
+    await run("mcopy", ["-s", "-i", image, ...files, "::/"]);
+    const seek = (esp.start * SECTOR) / 1024 ** 2;
+    await run("dd", [`if=${image}`, `of=${path}`, "bs=1M", `seek=${seek}`, "conv=notrunc,sparse"]);
+    await rm(image);
     for (const file of files) await rm(file, { recursive: true });
   }
   await run("mkfs.ext4", [
