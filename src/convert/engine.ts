@@ -128,7 +128,11 @@ async function* prepareJournalled(
     throw new FleetError("locked", `${runId} is driven by somebody else`, {
       hint: `macula-fleet rollout watch ${runId}`,
     });
-  const state = replay(await store.events(runId));
+  const history = await store.events(runId);
+  const state = replay(history);
+  const drained = history.some(
+    (e) => e.type === "host.state" && e.host === host.name && e.data.to === "saving",
+  );
   if (!state) throw new FleetError("rollout-not-found", `there is no run ${runId}`);
   const channel = new Channel<FleetEvent>();
   const journal = new RunJournal(store, clock, lease, state, (event) => channel.push(event));
@@ -156,7 +160,7 @@ async function* prepareJournalled(
   };
   const work = (async () => {
     await journal.append((s) => [runMoved(s, "running", "conversion started")]);
-    prepared.backup = await prepare(plan, host, deps, say, signal);
+    prepared.backup = await prepare(plan, host, deps, say, signal, { drained });
   })()
     .catch(fail)
     .then(

@@ -22,6 +22,7 @@ export async function prepare(
   deps: ConvertDeps,
   say: Say,
   signal: AbortSignal,
+  done: { readonly drained: boolean },
 ): Promise<Backup> {
   const { conversion } = plan;
   await using session = await deps.connect(host, signal);
@@ -31,7 +32,8 @@ export async function prepare(
     "draining",
     conversion.node ? "moves its pods to other nodes, stops k3s" : "stops k3s and what writes",
   );
-  if (conversion.node) {
+  // A server that was stopped by an earlier attempt can be asked nothing any more.
+  if (conversion.node && !done.drained) {
     await onServer(plan, deps, cluster.cordon(conversion.node.name), signal);
     await evidence(plan, deps, signal);
     // Alone in its cluster there is nowhere to move pods to.
@@ -43,7 +45,7 @@ export async function prepare(
       await onServer(plan, deps, cluster.drain(conversion.node.name, deps.drainSeconds), signal);
     }
   }
-  if (conversion.strategy.ok && conversion.strategy.kind === "etcd-member") {
+  if (conversion.strategy.ok && conversion.strategy.kind === "etcd-member" && !done.drained) {
     await run(session, cluster.snapshot(`macula-fleet-${plan.id}`), signal, host.name);
   }
   await run(session, stopServices, signal, host.name);

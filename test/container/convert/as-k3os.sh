@@ -11,7 +11,7 @@ case "$*" in
   'kubectl get nodes -o json')
     cordoned=$(cat $state/cordoned 2> /dev/null || echo false)
     printf '{"items":[{"metadata":{"name":"%s","uid":"0b5e-uid","labels":{"node-role.kubernetes.io/control-plane":"true","macula.io/mode":"live"}},"spec":{"unschedulable":%s},"status":{"nodeInfo":{"kubeletVersion":"v1.34.2+k3s1"},"conditions":[{"type":"Ready","status":"True"}]}}]}' "$(hostname)" "$cordoned" ;;
-  'kubectl cordon '*) mkdir -p $state && echo true > $state/cordoned ;;
+  'kubectl cordon '*) mkdir -p $state && echo true > $state/cordoned && echo cordoned >> $state/calls ;;
   'kubectl uncordon '*) echo false > $state/cordoned ;;
   'kubectl label '*) echo "$*" >> $state/labels ;;
   'kubectl get '*) echo 'apiVersion: v1' ;;
