@@ -52,6 +52,16 @@ it("reports steps and lines as they come", async () => {
   expect(lines.toSorted()).toEqual(["### Done! ###", "### One ###", "noise"]);
 });
 
+it("loses nothing of what a quick one says while its group is written down", async () => {
+  const lines: string[] = [];
+  const fake = await program('echo "### forced failure ###"; exit 1');
+  const onStart = () => new Promise<void>((done) => setTimeout(done, 300));
+  await expect(call({ program: fake, onLine: (l) => lines.push(l), onStart })).rejects.toMatchObject({
+    message: expect.stringContaining("forced failure"),
+  });
+  expect(lines).toEqual(["### forced failure ###"]);
+});
+
 it("gives up at the deadline and ends everything below it", async () => {
   const fake = await program(HANGS.replaceAll("DIR", dir));
   const error = await call({ program: fake, deadlineMs: 1_000 }).catch((e: unknown) => e);

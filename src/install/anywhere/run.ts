@@ -64,7 +64,8 @@ export async function runAnywhere(run: AnywhereRun): Promise<void> {
   }, run.deadlineMs);
   run.signal.addEventListener("abort", stop, { once: true });
   try {
-    if (child.pid !== undefined) await run.onStart?.(child.pid);
+    // Not awaited before its output is read: what a quick process says would be lost.
+    const told = child.pid === undefined ? undefined : run.onStart?.(child.pid);
     for await (const output of child.iterable({ from: "all" })) {
       const line = String(output);
       lines.push(line);
@@ -81,6 +82,7 @@ export async function runAnywhere(run: AnywhereRun): Promise<void> {
         stop();
       }
     }
+    await told;
     const result = await child;
     run.signal.throwIfAborted();
     if (late && !hopeless) throw tooLate(run.deadlineMs, step, lines);
