@@ -19,7 +19,7 @@ const TOOLS = [
 ];
 
 function problem(): string | null {
-  if (process.env.MACULA_VM !== "1") return "set MACULA_VM=1 to run it, it takes about ten minutes";
+  if (process.env.MACULA_VM !== "1") return "set MACULA_VM=1 to run it, it takes up to half an hour";
   if (process.getuid?.() !== 0) return "only root can make the machine's disk";
   const missing = TOOLS.filter((tool) => spawnSync("which", [tool]).status !== 0);
   return missing.length === 0 ? null : `${missing.join(", ")} not installed`;
