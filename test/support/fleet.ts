@@ -3,6 +3,7 @@ import type { Host, Inventory, Role } from "../../src/inventory/model.ts";
 import { buildPlan, type PlanInput } from "../../src/plan/build.ts";
 import type { Plan } from "../../src/plan/model.ts";
 import type { Policy } from "../../src/plan/policy.ts";
+import { modelHost } from "../../src/simulation/fleet.ts";
 
 /** Object mothers: whole, valid, boring; say only what a test is about. */
 export const FAST: Policy = {
@@ -36,42 +37,7 @@ export const FAST: Policy = {
 };
 
 export function aHost(name: string, role: Role = "peer", more: Partial<Host> = {}): Host {
-  return {
-    name,
-    address: "127.0.0.1",
-    port: 22,
-    user: "root",
-    bastion: null,
-    connect: "ssh",
-    site: "gent",
-    groups: [],
-    roles: [role],
-    role,
-    arch: "x86_64-linux",
-    os: "nixos",
-    state: "active",
-    channel: "stable",
-    convert: false,
-    hardware: { boot: "uefi", consoles: [] },
-    disk: { device: "facts", layout: "single-ext4", espSize: "1GiB", keep: [] },
-    network: { dhcp: true, dns: [], ntp: [], wifi: [] },
-    k3s: { role: "none", clusterInit: false, labels: {}, taints: [], extraArgs: [] },
-    mesh: { bootstrapPeers: [], tlsMode: "development" },
-    identity: { hostKeys: [] },
-    users: {},
-    kernel: { modules: [], sysctls: {} },
-    files: [],
-    services: {},
-    backup: {},
-    tags: [],
-    labels: {},
-    rollout: { order: 0 },
-    build: { on: "local" },
-    ssh: { connectTimeoutMs: 1000, hostKeyPolicy: "strict", elevate: "auto" },
-    checks: [],
-    source: { file: "inventory.yaml", line: 1, col: 1 },
-    ...more,
-  };
+  return { ...modelHost(name, role, "gent", null), address: "127.0.0.1", ...more };
 }
 
 export function anInventory(hosts: readonly Host[], policy: Partial<Policy> = {}): Inventory {
