@@ -16,7 +16,6 @@ export default defineConfig({
       // They mostly wait for timers: more of them at a time than there are processors.
       project("lab", ["test/lab/**/*.test.ts", "test/e2e/**/*.test.ts"], {
         testTimeout: 120_000,
-        retry: 1, // real timers on a busy machine: once more before it counts
         maxWorkers: 3,
         sequence: { groupOrder: 1 },
       }),
@@ -26,7 +25,6 @@ export default defineConfig({
       project("container", ["test/container/**/*.test.ts"], {
         testTimeout: 300_000,
         hookTimeout: 600_000,
-        retry: 1,
         fileParallelism: false,
       }),
     ],

@@ -64,9 +64,14 @@ export async function runAnywhere(run: AnywhereRun): Promise<void> {
   }, run.deadlineMs);
   run.signal.addEventListener("abort", stop, { once: true });
   try {
-    // Not awaited before its output is read: what a quick process says would be lost.
-    const told = child.pid === undefined ? undefined : run.onStart?.(child.pid);
-    for await (const output of child.iterable({ from: "all" })) {
+    // Listened to before anything is awaited: what a quick process says would be lost. And recorded before anything it
+    // says counts: whoever goes on after us must know what we left running.
+    const outputs = child.iterable({ from: "all" })[Symbol.asyncIterator]();
+    let pending = outputs.next();
+    if (child.pid !== undefined) await run.onStart?.(child.pid);
+    for (let result = await pending; result.done !== true; result = await pending) {
+      const output = result.value;
+      pending = outputs.next();
       const line = String(output);
       lines.push(line);
       if (lines.length > REMEMBERED_LINES) lines.shift();
@@ -82,7 +87,6 @@ export async function runAnywhere(run: AnywhereRun): Promise<void> {
         stop();
       }
     }
-    await told;
     const result = await child;
     run.signal.throwIfAborted();
     if (late && !hopeless) throw tooLate(run.deadlineMs, step, lines);
