@@ -4,8 +4,8 @@ import { closest } from "fastest-levenshtein";
 import { FleetError } from "../errors.ts";
 import { connectLab, type LabControl } from "./control.ts";
 import type { HostReport } from "./control-protocol.ts";
+import { knownFault } from "./known-fault.ts";
 import { labLayout } from "./layout.ts";
-import { FAULT_KINDS, type FaultKind } from "./machine/fault.ts";
 import type { Behaviour } from "./machine/system.ts";
 import { alive, readRunningLab } from "./running.ts";
 import { type Catalog, checkRevision, readCatalog, writeCatalog } from "./store/catalog.ts";
@@ -61,18 +61,6 @@ export async function labFault(
 export async function labPowerCycle(dir: string, host: string): Promise<HostReport> {
   const control = connectLab(dir);
   return control.powerCycle(knownHost(control, host));
-}
-
-function knownFault(kind: string): FaultKind {
-  const fault = FAULT_KINDS.find((k) => k === kind);
-  if (fault) return fault;
-  throw new FleetError(
-    "usage",
-    `no fault "${kind}"; did you mean ${closest(kind, [...FAULT_KINDS, "none"])}?`,
-    {
-      hint: `faults are ${FAULT_KINDS.join(", ")}; none clears them`,
-    },
-  );
 }
 
 function knownHost(control: LabControl, host: string): string {

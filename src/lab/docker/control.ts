@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { closest } from "fastest-levenshtein";
 import pMap from "p-map";
 import { FleetError } from "../../errors.ts";
+import { knownFault } from "../known-fault.ts";
 import { labLayout } from "../layout.ts";
 import { FAULT_KINDS, type FaultKind } from "../machine/fault.ts";
 import type { Behaviour } from "../machine/system.ts";
@@ -121,18 +122,6 @@ export async function dockerLabStatus(dir: string, o: LabCall): Promise<readonly
     return { ...host, power: "on", current, profile, bootDefault, faults: await faultsOf(host, o) };
   };
   return pMap(requireDockerLab(dir).hosts, report, { concurrency: 4, signal: o.signal });
-}
-
-function knownFault(kind: string): FaultKind {
-  const fault = FAULT_KINDS.find((k) => k === kind);
-  if (fault) return fault;
-  throw new FleetError(
-    "usage",
-    `no fault "${kind}"; did you mean ${closest(kind, [...FAULT_KINDS, "none"])}?`,
-    {
-      hint: `faults are ${FAULT_KINDS.join(", ")}; none clears them`,
-    },
-  );
 }
 
 function knownHost(lab: DockerLab, name: string): DockerLabHost {
