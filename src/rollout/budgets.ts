@@ -46,7 +46,8 @@ export function addElsewhere(sum: Elsewhere, state: RolloutState): Elsewhere {
 export interface Usage {
   readonly state: RolloutState;
   readonly elsewhere: Elsewhere;
-  readonly tolerance: number;
+  /** How many of the current wave may be in flight at once (`slowStart`). */
+  readonly opened: number;
   /** In flight of the current wave: each of them may still fail. */
   inWave: number;
   readonly busy: Count;
@@ -77,7 +78,7 @@ export function measure(state: RolloutState, starting: ReadonlySet<string>, else
     role: new Map(Object.entries(elsewhere.perRole)),
     site: new Map(Object.entries(elsewhere.perSite)),
   };
-  const usage: Usage = { state, elsewhere, tolerance: toleranceLeft(state), inWave: 0, busy: empty(), down };
+  const usage: Usage = { state, elsewhere, opened: slowStart(state), inWave: 0, busy: empty(), down };
   for (const host of state.hosts.values()) {
     const target = state.targets.get(host.name);
     if (!target) continue;
@@ -113,7 +114,7 @@ export function blockedBy(usage: Usage, candidate: PlannedHost): string | null {
   const of = (map: ReadonlyMap<string, number>, key: string) => map.get(key) ?? 0;
 
   if (busy.all >= limits.maxParallel) return "max-parallel";
-  if (usage.state.status === "running" && usage.inWave > usage.tolerance) return "failure tolerance";
+  if (usage.state.status === "running" && usage.inWave >= usage.opened) return "slow start";
   if (down.all >= limits.maxUnavailable) return "max-unavailable";
   if (of(down.role, role) >= (limits.maxUnavailablePerRole[role] ?? Infinity))
     return `max-unavailable of ${role}`;
@@ -135,12 +136,18 @@ export function blockedBy(usage: Usage, candidate: PlannedHost): string | null {
 const counts = (state: RolloutState) => (h: HostProgress) =>
   isFailed(h) && !state.accepted.has(attemptKey(h));
 
-/** Failures the current wave can still take: what runs at the same time must not be able to overshoot it. */
-export function toleranceLeft(state: RolloutState): number {
+/**
+ * Slow start: one more than may still fail, and another slot for every host this release has proved itself on
+ * (1, 2, 4 … up to max-parallel). A release that is bad everywhere costs one host, a good one soon runs at full width.
+ */
+export function slowStart(state: RolloutState): number {
   if (state.plan.policy.onFailure === "continue") return Infinity;
   const wave = state.plan.waves[state.wave - 1];
   if (!wave) return 0;
-  return wave.maxFailures - hostsOfWave(state, wave.index).filter(counts(state)).length;
+  const failed = hostsOfWave(state, wave.index).filter(counts(state)).length;
+  let proven = 0;
+  for (const h of state.hosts.values()) if (h.state === "updated") proven++;
+  return Math.max(0, wave.maxFailures - failed + 1) + proven;
 }
 
 export interface FailureVerdict {

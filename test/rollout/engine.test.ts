@@ -96,6 +96,48 @@ describe("drive", () => {
     expect([...fleet.hosts].filter(([, h]) => h.activations.length > 0)).toHaveLength(1);
   });
 
+  test("slow start: hosts in flight grow with those that proved healthy, up to max-parallel", async () => {
+    const inventory = ten();
+    const store = new MemoryStore();
+    const plan = aPlan(inventory);
+    await begin(store, plan);
+    const { events } = await go(store, plan.id, fleetOf(inventory), inventory);
+    const atRisk = new Set<string>();
+    const most = new Map<number, number>();
+    let proven = 0;
+    for (const e of events) {
+      if (e.type !== "host.state" || !e.host) continue;
+      if (e.data.to === "activating") {
+        atRisk.add(e.host);
+        const failuresLeft = plan.waves[(e.wave ?? 1) - 1]?.maxFailures ?? 0;
+        expect(atRisk.size).toBeLessThanOrEqual(failuresLeft + 1 + proven);
+        expect(atRisk.size).toBeLessThanOrEqual(plan.limits.maxParallel);
+        most.set(e.wave ?? 0, Math.max(most.get(e.wave ?? 0) ?? 0, atRisk.size));
+      }
+      if (e.data.to !== "updated") continue;
+      proven++;
+      atRisk.delete(e.host);
+    }
+    expect(most.get(1)).toBe(1);
+    expect(Math.max(...most.values())).toBe(plan.limits.maxParallel);
+  });
+
+  test("a release that is bad everywhere costs one host, however many canaries and slots there are", async () => {
+    const inventory = ten();
+    const store = new MemoryStore();
+    const fleet = fleetOf(inventory, (s) => s.endsWith("r1"));
+    const policy = {
+      ...inventory.policy,
+      canary: { ...inventory.policy.canary, count: { kind: "count", n: 4 } },
+    } as const;
+    const plan = aPlan({ ...inventory, policy });
+    await begin(store, plan);
+    const { state } = await go(store, plan.id, fleet, inventory);
+    expect(plan.waves[0]?.hosts).toHaveLength(4);
+    expect(state).toMatchObject({ status: "paused", reason: "failures" });
+    expect([...fleet.hosts.values()].filter((h) => h.activations.length > 0)).toHaveLength(1);
+  });
+
   test.each([3, 7, 12, 20, 33, 50])(
     "resumes after a controller that died at event %i, without activating twice",
     async (stopAfter) => {
