@@ -11,6 +11,7 @@ import { parseDuration } from "./inventory/duration.ts";
 import type { LoadedInventory } from "./inventory/load.ts";
 import type { CheckConfig, Host, Inventory } from "./inventory/model.ts";
 import { type Clock, systemClock } from "./kernel/clock.ts";
+import { quote } from "./kernel/shell.ts";
 import { labLayout, labState } from "./lab/layout.ts";
 import type { ClosureSource } from "./nix/closures.ts";
 import type { Performer } from "./rollout/perform.ts";
@@ -78,6 +79,7 @@ export class App implements AsyncDisposable {
   readonly globals: Globals;
   readonly clock: Clock = systemClock;
   readonly #open: AsyncDisposable[] = [];
+  #stated: string | undefined;
 
   constructor(process: Process, globals: Globals) {
     this.process = process;
@@ -107,6 +109,17 @@ export class App implements AsyncDisposable {
     return (env.FORCE_COLOR ?? "") !== "" ? env.FORCE_COLOR !== "0" : stdout.isTTY === true;
   }
 
+  /** What the next command needs to mean the same fleet: nothing where the default or the environment names it. */
+  get fleetFlags(): string {
+    const { state } = this.globals;
+    // A store's URL may hold a password: that one is typed again.
+    const shown = state === undefined || /:\/\/[^/]*@/.test(state) ? undefined : state;
+    return [
+      ...(this.#stated === undefined ? [] : ["-i", quote(this.#stated)]),
+      ...(shown === undefined ? [] : ["--state", quote(shown)]),
+    ].join(" ");
+  }
+
   /** stdout: the answer. */
   print(text: string): void {
     this.process.stdout.write(text.endsWith("\n") ? text : `${text}\n`);
@@ -126,6 +139,7 @@ export class App implements AsyncDisposable {
     const { loadInventory } = await import("./inventory/load.ts");
     const { checkProblems } = await import("./health/checks.ts");
     const stated = path ?? this.globals.inventory;
+    this.#stated = stated;
     return loadInventory({
       ...(stated === undefined ? {} : { path: stated }),
       cwd: this.process.cwd,

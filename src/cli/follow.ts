@@ -37,6 +37,7 @@ export async function render(
     now: () => app.clock.now(),
     isLab: shown.inventory.lab !== undefined,
     version: VERSION,
+    flags: app.fleetFlags,
     ...(drain === undefined ? {} : { drain }),
     ...(shown.planShown === undefined ? {} : { planShown: shown.planShown }),
     ...(shown.since === undefined ? {} : { since: shown.since }),

@@ -2,6 +2,7 @@
 import { EXIT } from "../errors.ts";
 import { tally } from "./classes.ts";
 import type { EventBody } from "./events.ts";
+import { nextSteps } from "./next.ts";
 import type { RolloutState } from "./state.ts";
 
 export function summarize(state: RolloutState, interrupted: boolean): EventBody {
@@ -41,47 +42,5 @@ export function exitOf(state: RolloutState, interrupted: boolean): number {
       return t.deferred > 0 ? EXIT.hostsDeferred : EXIT.ok;
     default:
       return interrupted ? EXIT.interrupted : EXIT.error;
-  }
-}
-
-export function nextSteps(state: RolloutState): string[] {
-  const id = state.plan.id;
-  const failed = [...state.hosts.values()].filter((h) => ["reverted", "failed", "drifted"].includes(h.state));
-  const first = failed[0]?.name;
-  const look = first === undefined ? [] : [`macula-fleet rollout status ${id} --host ${first}`];
-  if (id.startsWith("i-"))
-    return state.status === "succeeded"
-      ? ["macula-fleet status"]
-      : [
-          ...look,
-          "conversion" in state.plan
-            ? `macula-fleet convert ${state.plan.hosts[0]?.name ?? ""} --continue`
-            : `macula-fleet install --continue ${id}`,
-        ];
-  switch (state.status) {
-    case "paused":
-      if (state.reason === "gate")
-        return [`macula-fleet rollout promote ${id}`, `macula-fleet rollout abort ${id}`];
-      if (state.reason === "failures")
-        return [
-          ...look,
-          `macula-fleet rollout retry ${id}`,
-          `macula-fleet rollout abort ${id}`,
-          `macula-fleet rollout undo ${id}`,
-        ];
-      return [`macula-fleet rollout resume ${id}`, `macula-fleet rollout abort ${id}`];
-    case "running":
-    case "baking":
-    case "aborting":
-    case "rolling_back":
-      return [`macula-fleet rollout resume ${id}`, `macula-fleet rollout status ${id}`];
-    case "succeeded_with_stragglers":
-      return [...look, "macula-fleet reconcile"];
-    case "aborted":
-      return [...look, `macula-fleet rollout undo ${id}`];
-    case "succeeded":
-      return [`macula-fleet rollout undo ${id}`];
-    default:
-      return [...look, `macula-fleet rollout status ${id}`];
   }
 }

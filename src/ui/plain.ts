@@ -43,5 +43,5 @@ export const plain: Renderer = async (events, io) => {
     }
   }
   if (view === null) return;
-  for (const text of summaryLines(view, io.now())) await out.line(paint(text));
+  for (const text of summaryLines(view, { now: io.now(), flags: io.flags })) await out.line(paint(text));
 };

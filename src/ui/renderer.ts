@@ -14,6 +14,8 @@ export interface RendererIo {
   /** Milliseconds since the epoch. */
   now(): number;
   readonly isLab: boolean;
+  /** What a suggested command needs to mean this fleet, such as `-i other.yaml`. */
+  readonly flags?: string | undefined;
   /** Of the tool, for the first line of ndjson. */
   readonly version?: string;
   /** Fired by the first ^C: the run only finishes what it has begun. Absent when another process drives it. */

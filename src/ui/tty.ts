@@ -98,5 +98,7 @@ function frame(shown: Shown, io: RendererIo, spinner: Spinner): Line[] {
 
 function finalLines(view: ViewState, io: RendererIo, columns: number): Line[] {
   const lab = io.isLab ? [labLine()] : [];
-  return [...lab, ...summaryLines(view, io.now())].flatMap((l) => wrap(l, columns, 6));
+  return [...lab, ...summaryLines(view, { now: io.now(), columns, flags: io.flags })].flatMap((l) =>
+    wrap(l, columns, 6),
+  );
 }

@@ -11,7 +11,7 @@ import { ioFor, Sink } from "./terminal.ts";
 const afterNext = (text: string): string[] => {
   const lines = stripVTControlCharacters(text).trimEnd().split(/\r?\n/);
   const from = lines.findLastIndex((l) => l.startsWith(" next: "));
-  return from < 0 ? [] : lines.slice(from).map((l) => l.slice(7));
+  return from < 0 ? [] : lines.slice(from).map((l) => l.slice(7).replace(/ +# .*$/, ""));
 };
 const parseLines = (text: string): Record<string, unknown>[] =>
   text
@@ -106,7 +106,9 @@ it("calls an installed host installed and names the command that tries the rest 
   await RENDERERS.plain(stream(install().events), ioFor(out));
   expect(out.text).toContain("verifying -> installed");
   expect(out.text).not.toContain("updated");
-  expect(out.lines.at(-1)).toBe(" next: macula-fleet install --limit node-03");
+  expect(out.lines.at(-1)).toBe(
+    "       macula-fleet install --continue i-1              # go on where it stopped",
+  );
 });
 
 it("colours only when told to", async () => {

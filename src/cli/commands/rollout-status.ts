@@ -72,7 +72,7 @@ export const command = defineCommand({
     }
     const lines = driven
       ? liveLines(view, { columns, rows: 200, now: app.clock.now(), isLab: inventory.lab !== undefined })
-      : summaryLines(view, app.clock.now());
+      : summaryLines(view, { now: app.clock.now(), flags: app.fleetFlags, columns });
     app.print(lines.map(paint).join("\n"));
     return driven ? EXIT.ok : exit;
   },

@@ -33,3 +33,18 @@ export function incidentsAfter(
   next.delete(host);
   return next;
 }
+
+/** What the host itself says is wrong, once its evidence is in: "the activation failed: units nats.service failed". */
+export function incidentsWithEvidence(
+  incidents: ReadonlyMap<string, Incident>,
+  host: string,
+  lines: readonly string[],
+): ReadonlyMap<string, Incident> {
+  const incident = incidents.get(host);
+  const units = lines.flatMap((l) => (l.startsWith(FAILED_UNIT) ? [l.slice(FAILED_UNIT.length)] : []));
+  if (!incident || units.length === 0 || units.every((u) => incident.message.includes(u))) return incidents;
+  const cause = `${units.slice(0, 3).join(", ")}${units.length > 3 ? ` and ${units.length - 3} more` : ""} failed`;
+  return new Map(incidents).set(host, { ...incident, message: `${incident.message}: ${cause}` });
+}
+
+const FAILED_UNIT = "failed unit: ";

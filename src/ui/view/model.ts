@@ -1,7 +1,7 @@
 /** What a view knows of a run: its derived state plus what only people care about. A fold over events. Pure. */
 import type { EventOf, FleetEvent, HostState } from "../../rollout/events.ts";
 import { evolve, type HostProgress, type RolloutState } from "../../rollout/state.ts";
-import { type Incident, incidentsAfter } from "./incidents.ts";
+import { type Incident, incidentsAfter, incidentsWithEvidence } from "./incidents.ts";
 import { checkText, type Work, workAfter } from "./work.ts";
 
 export interface StepTime {
@@ -59,6 +59,11 @@ export function fold(view: ViewState | null, event: FleetEvent): ViewState | nul
       return withHostState(next, event, before, at);
     case "host.check":
       return doing(next, event.host, checkText(event.data));
+    case "host.log":
+      return {
+        ...next,
+        incidents: incidentsWithEvidence(next.incidents, event.host ?? "", event.data.lines),
+      };
     case "budget":
       return { ...next, budget: event.data };
     case "prompt":

@@ -6,12 +6,20 @@ import { bytes, duration, names, versions } from "./format.ts";
 import { pauseText } from "./header.ts";
 import { accent, bad, dim, good, type Line, line, type Span, span, strong, type Tone, warn } from "./line.ts";
 import type { ViewState } from "./model.ts";
-import { nextCommands } from "./next.ts";
+import { nextCommands, purposeOf } from "./next.ts";
 import { pad } from "./width.ts";
 
+export interface SummaryOptions {
+  readonly now: number;
+  /** Such as `-i other.yaml`: makes the suggested commands work as they stand. */
+  readonly flags?: string | undefined;
+  /** What a command is for is said only where there is room. */
+  readonly columns?: number;
+}
+
 /** Unwrapped: the caller decides what to do with long lines. The last line is always a command to type. */
-export function summaryLines(view: ViewState, now: number): Line[] {
-  return [headline(view, now), ...changes(view), ...reasons(view), ...statistics(view), ...next(view)];
+export function summaryLines(view: ViewState, o: SummaryOptions): Line[] {
+  return [headline(view, o.now), ...changes(view), ...reasons(view), ...statistics(view), ...next(view, o)];
 }
 
 function headline(view: ViewState, now: number): Line {
@@ -147,6 +155,18 @@ function statistics(view: ViewState): Line[] {
   return clean === null ? [] : [line(dim(` ${clean}`))];
 }
 
-function next(view: ViewState): Line[] {
-  return nextCommands(view).map((command, i) => line(i === 0 ? " next: " : "       ", accent(command)));
+function next(view: ViewState, { flags = "", columns = Infinity }: SummaryOptions): Line[] {
+  const commands = nextCommands(view).map((command) => ({
+    typed: flags === "" ? command : `${command} ${flags}`,
+    purpose: purposeOf(command),
+  }));
+  const longest = Math.max(...commands.map((c) => c.typed.length));
+  const widest = 7 + longest + 5 + Math.max(...commands.map((c) => c.purpose.length));
+  return commands.map((c, i) =>
+    line(
+      i === 0 ? " next: " : "       ",
+      accent(c.typed),
+      c.purpose && widest <= columns && dim(`${" ".repeat(longest - c.typed.length)}   # ${c.purpose}`),
+    ),
+  );
 }

@@ -47,7 +47,7 @@ export function createWebApp(deps: WebDeps): Hono {
     const settled = view.run.endedAt !== null || view.run.status === "paused";
     return c.json({
       seq: view.run.lastSeq,
-      lines: settled ? [...live, [], ...summaryLines(view, now)] : live,
+      lines: settled ? [...live, [], ...summaryLines(view, { now })] : live,
     });
   });
   app.get("/runs/:id/events", async (c) => {
