@@ -55,8 +55,8 @@ export const GATES: readonly Gate[] = [
   {
     code: "tar",
     severity: "refuse",
-    applies: (s) => !s.gnuTar,
-    message: () => "has no GNU tar: owners and names could not be kept for certain",
+    applies: (s) => s.tar === "other",
+    message: () => "has neither GNU's nor BusyBox's tar: owners and names could not be kept for certain",
     fix: "put GNU tar into its PATH, /usr/local/bin will do",
   },
   {
@@ -64,7 +64,7 @@ export const GATES: readonly Gate[] = [
     severity: "refuse",
     applies: (s) => !s.setsidWait,
     message: () => "its setsid has no --wait, which the installer needs",
-    fix: "put util-linux' setsid into its PATH",
+    fix: "put util-linux' setsid into its PATH, /usr/local/bin will do",
   },
   {
     code: "host-key",
@@ -84,7 +84,7 @@ export const GATES: readonly Gate[] = [
   {
     code: "acls",
     severity: "warn",
-    applies: (s) => s.gnuTar && !s.acls,
+    applies: (s) => s.tar !== "other" && !s.acls,
     message: () => "its tar keeps no ACLs and no extended attributes",
     fix: "check whether any volume uses them: getfacl -R -s",
   },

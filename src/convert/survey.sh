@@ -5,15 +5,32 @@ PATH=${PATH:-}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/run
 LC_ALL=C
 export PATH LC_ALL
 K3S=/var/lib/rancher/k3s
+# Open, by what the kernel says; closed, by what tools say that may not be there; or only configured.
+luks() {
+  cat /sys/block/dm-*/dm/uuid 2>/dev/null | grep -q '^CRYPT-' || [ -e /dev/mapper/maculaos-data ] ||
+    { lsblk -n -o FSTYPE || blkid; } 2>/dev/null | grep -q crypto_LUKS || grep -q '^[^#[:space:]]' /etc/crypttab 2>/dev/null
+}
+program() { # NAME: its file, the first in PATH
+  (
+    IFS=:
+    for dir in $PATH; do
+      if [ -x "$dir/$1" ]; then echo "$dir/$1"; return; fi
+    done
+    echo false
+  )
+}
 say() { printf '%s %s\n' "$1" "$2"; }
 
 main() {
   say os "$(sed -n 's/^ID="\{0,1\}\([^"]*\)"\{0,1\}$/\1/p' /etc/os-release | head -n 1)"
   if [ "$(id -u)" = 0 ]; then say root 1; else say root 0; fi
-  if tar --version 2>/dev/null | grep -q GNU; then say tar gnu; else say tar other; fi
+  if tar --version 2>/dev/null | grep -q GNU; then say tar gnu
+  elif tar --help 2>&1 | grep -q BusyBox; then say tar busybox
+  else say tar other; fi
   if [ "$(tar --help 2>/dev/null | grep -c -e --acls)" -gt 0 ]; then say acls 1; else say acls 0; fi
-  if setsid --help 2>&1 | grep -q -e --wait; then say setsid-wait 1; else say setsid-wait 0; fi
-  if lsblk -n -o FSTYPE 2>/dev/null | grep -q crypto_LUKS || grep -q '^[^#[:space:]]' /etc/crypttab 2>/dev/null || [ -e /dev/mapper/maculaos-data ]; then say luks 1; else say luks 0; fi
+  # As sudo finds it: BusyBox' shell would answer with its own.
+  if "$(program setsid)" --help 2>&1 | grep -q -e --wait; then say setsid-wait 1; else say setsid-wait 0; fi
+  if luks; then say luks 1; else say luks 0; fi
   say home-free "$(df -Pk "${HOME:-/}" 2>/dev/null | awk 'NR == 2 { print $4 }')"
   if [ -d $K3S/server ]; then say role server; elif [ -d $K3S/agent ]; then say role agent; else say role none; fi
   if [ -d $K3S/server/db/etcd ]; then say datastore etcd

@@ -10,7 +10,7 @@ const script = readFileSync(new URL("./survey.sh", import.meta.url), "utf8");
 export interface Survey {
   readonly os: string;
   readonly root: boolean;
-  readonly gnuTar: boolean;
+  readonly tar: "gnu" | "busybox" | "other";
   /** tar keeps ACLs and extended attributes. */
   readonly acls: boolean;
   readonly setsidWait: boolean;
@@ -60,7 +60,7 @@ export function parseSurvey(stdout: string, stderr = ""): Survey {
   return {
     os: said.get("os") ?? "",
     root: said.get("root") === "1",
-    gnuTar: said.get("tar") === "gnu",
+    tar: one("tar", ["gnu", "busybox", "other"], "other"),
     acls: said.get("acls") === "1",
     setsidWait: said.get("setsid-wait") === "1",
     luks: said.get("luks") === "1",

@@ -17,16 +17,26 @@ export interface Entry {
   readonly body: AsyncIterable<Uint8Array>;
 }
 
-/** Throws `copy-failed` on an archive that is damaged or ends early. */
-export async function* readTar(source: AsyncIterable<Uint8Array>): AsyncGenerator<Entry, void, undefined> {
+/**
+ * Throws `copy-failed` on an archive that is damaged or ends early. `several`: archives one after the other, as a tar
+ * that was given its names in portions leaves them.
+ */
+export async function* readTar(
+  source: AsyncIterable<Uint8Array>,
+  { several = false }: { readonly several?: boolean } = {},
+): AsyncGenerator<Entry, void, undefined> {
   const input = new Blocks(source);
+  let ended = false;
   let pax = new Map<string, Uint8Array>();
   let longName: string | null = null;
   let longLink: string | null = null;
   for (;;) {
+    if (ended && (await input.atEnd())) return;
     const block = await input.exactly(BLOCK);
     if (block === null) throw damaged("it ends early");
     const header = parseHeader(block);
+    ended = several && header === null;
+    if (ended) continue;
     if (header === null) {
       await input.drain();
       return;
@@ -106,13 +116,18 @@ class Blocks {
     this.#source = source[Symbol.asyncIterator]();
   }
 
-  /** At most `most` bytes; null at the end. */
-  async some(most: number): Promise<Uint8Array | null> {
+  async atEnd(): Promise<boolean> {
     while (this.#held.length === 0) {
       const next = await this.#source.next();
-      if (next.done === true) return null;
+      if (next.done === true) return true;
       this.#held = next.value;
     }
+    return false;
+  }
+
+  /** At most `most` bytes; null at the end. */
+  async some(most: number): Promise<Uint8Array | null> {
+    if (await this.atEnd()) return null;
     const taken = this.#held.subarray(0, most);
     this.#held = this.#held.subarray(taken.length);
     return taken;

@@ -56,7 +56,7 @@ describe("the table", () => {
 const good: Survey = {
   os: "maculaos",
   root: true,
-  gnuTar: true,
+  tar: "gnu",
   acls: true,
   setsidWait: true,
   luks: false,
@@ -83,7 +83,7 @@ describe("gates", () => {
     rpi: [{}, { bootMode: "rpi" }],
     luks: [{ luks: true }, {}],
     root: [{ root: false }, {}],
-    tar: [{ gnuTar: false }, {}],
+    tar: [{ tar: "other" }, {}],
     setsid: [{ setsidWait: false }, {}],
     "host-key": [{ hostKey: false }, {}],
     "home-space": [{ homeFree: 1000 }, {}],
@@ -111,7 +111,7 @@ describe("the survey", () => {
     expect(said).toMatchObject({
       os: "maculaos",
       root: true,
-      gnuTar: true,
+      tar: "gnu",
       role: "agent",
       version: null,
       datastore: "none",

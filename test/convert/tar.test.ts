@@ -110,3 +110,19 @@ test("an archive that ends early or was damaged is no archive", async () => {
   damaged[3] = 99;
   await expect(entries(damaged)).rejects.toThrow(/does not add up/);
 });
+
+test("archives one after the other are one, where that is asked for", async () => {
+  const one = await bytes(writeTar([entry("a", Buffer.from("1"))]));
+  const two = Buffer.concat([one, await bytes(writeTar([entry("b", Buffer.from("2"))]))]);
+  const paths = async (data: Uint8Array, several: boolean) => {
+    const found: string[] = [];
+    for await (const e of readTar(pieces(data, 1009), { several })) found.push(e.path);
+    return found;
+  };
+  expect(await paths(two, true)).toEqual(["a", "b"]);
+  expect(await paths(two, false)).toEqual(["a"]);
+  // Between two of them it is whole; within one it is not.
+  expect(await paths(two.subarray(0, one.length), true)).toEqual(["a"]);
+  for (const cut of [one.length - 1024, one.length + 100, two.length - 1024])
+    await expect(paths(two.subarray(0, cut), true)).rejects.toThrow(/ends early/);
+});

@@ -100,7 +100,7 @@ export async function* decrypted(file: string, key: ArchiveKey): AsyncGenerator<
 
 /** Every entry, in order. */
 export async function* archiveEntries(file: string, key: ArchiveKey): AsyncGenerator<Entry, void, undefined> {
-  yield* readTar(decrypted(file, key));
+  yield* readTar(decrypted(file, key), { several: true });
 }
 
 /** Reads the archive from its first to its last byte: what is in it, and the checksum of all of it. */
@@ -118,7 +118,7 @@ export async function inspectArchive(
     }
   };
   const manifest = new Map<string, ManifestEntry>();
-  for await (const entry of readTar(stream())) {
+  for await (const entry of readTar(stream(), { several: true })) {
     const hash = createHash("sha256");
     if (entry.type === "symlink") hash.update(`${entry.link}\n`);
     else if (entry.type === "file") for await (const chunk of entry.body) hash.update(chunk);

@@ -21,26 +21,42 @@ starts() { # what of the patterns is there, relative, with its stars resolved; n
   done | sort -zu
 }
 
-list() { # what find takes: things of one kind. Sockets and devices are made anew; other file systems are not ours.
-  xargs -0 -r -I '{}' find '{}' -xdev "$@" -print0 < "$WORK/starts" | sort -zu
+# COMMAND with the names of stdin behind it. BusyBox' xargs mixes names up when it runs one of its own programs itself.
+each() { xargs -0 -r sh -c 'exec "$@"' _ "$@"; }
+
+list() { # KIND: what find takes of it, below the starts, which all begin with `./`
+  xargs -0 -r sh -c 'kind=$1; shift; exec find "$@" -xdev -type "$kind" -print0' _ "$1" < "$WORK/starts" | sort -zu
+}
+
+pack() { # a tar of all to stdout
+  if tar --version 2>/dev/null | grep -q GNU; then
+    attributes=
+    [ "$(tar --help 2>/dev/null | grep -c -e --acls)" = 0 ] || attributes='--acls --xattrs --xattrs-include=*'
+    # Unquoted on purpose: several words, whose star is tar's.
+    set -f
+    tar --create --file=- --format=posix --numeric-owner --no-recursion --null $attributes --files-from="$WORK/all"
+  else
+    # BusyBox takes no list of names that may hold newlines, so it gets them as arguments: one archive per portion.
+    each tar -c -f - --numeric-owner --no-recursion < "$WORK/all"
+  fi
 }
 
 main() {
   cd "$BASE" || die "no $BASE"
   starts > "$WORK/starts"
   # Sockets and devices are made anew by what uses them. Other file systems are somebody else's.
-  list -type f > "$WORK/files" && list -type l > "$WORK/links" && list -type d > "$WORK/directories" || die 'cannot list'
+  list f > "$WORK/files" && list l > "$WORK/links" && list d > "$WORK/directories" || die 'cannot list'
   sort -zu "$WORK/files" "$WORK/links" "$WORK/directories" > "$WORK/all"
   if [ "$MODE" = list ]; then
     echo NAMES
     base64 < "$WORK/all"
     echo STATS
-    xargs -0 -r stat -c '%a %u %g %s %f' < "$WORK/all" || die 'something went away while it was listed'
+    each stat -c '%a %u %g %s %f' < "$WORK/all" || die 'something went away while it was listed'
     echo FILES
     base64 < "$WORK/files"
     echo SUMS
-    # A name with a newline is shown with a backslash in front of the line.
-    xargs -0 -r sha256sum < "$WORK/files" | sed -e 's/^\\//' | cut -c 1-64
+    # A name with a newline is shown with a backslash in front of the line (GNU), or as more lines (BusyBox).
+    each sha256sum < "$WORK/files" | sed -n 's/^\\\{0,1\}\([0-9a-f]\{64\}\)  .*/\1/p'
     echo LINKS
     base64 < "$WORK/links"
     echo TARGETS
@@ -48,15 +64,12 @@ main() {
     echo END
     return
   fi
-  attributes=
-  [ "$(tar --help 2>/dev/null | grep -c -e --acls)" = 0 ] || attributes='--acls --xattrs --xattrs-include=*'
   mkfifo "$WORK/pipe" || die 'no pipe'
   sha256sum < "$WORK/pipe" > "$WORK/sum" &
-  set -f
-  tar --create --file=- --format=posix --numeric-owner --no-recursion --null $attributes --files-from="$WORK/all" 2> "$WORK/err" | tee "$WORK/pipe"
+  { pack; echo $? > "$WORK/status"; } 2> "$WORK/err" | tee "$WORK/pipe"
   wait
-  # Without pipefail, tar's own words tell whether it was content.
-  if grep -qv -e 'Removing leading' -e 'socket ignored' "$WORK/err"; then
+  # Without pipefail: how tar ended, and whether it said more than what it always says.
+  if [ "$(cat "$WORK/status")" != 0 ] || grep -qv -e 'emoving leading' -e 'socket ignored' "$WORK/err"; then
     head -n 5 "$WORK/err" >&2
     die 'tar was not content'
   fi
