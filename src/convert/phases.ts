@@ -15,7 +15,7 @@ import type { ConvertDeps } from "./deps.ts";
 import { cluster, parseNodes } from "./k3s/kubectl.ts";
 import { fateOf, isLiving, keptPaths } from "./keep.ts";
 import type { ConversionPlan } from "./plan.ts";
-import { onServer } from "./prepare.ts";
+import { assertQuorum, onServer } from "./prepare.ts";
 import { type Proof, prove } from "./proofs.ts";
 
 const MINUTE = 60_000;
@@ -75,6 +75,7 @@ async function gated(
   const { node, strategy } = plan.conversion;
   if (node && strategy.ok && strategy.kind === "etcd-member") {
     // Not earlier: until here the old member could simply have gone on.
+    await assertQuorum(plan, deps, c.signal);
     await onServer(plan, deps, cluster.forget(node.name), c.signal);
   }
   await phase.run(c, deadline);

@@ -8,7 +8,7 @@ import type { Completed, Session } from "../transport/transport.ts";
 import { checkDatastore } from "./backup/datastore.ts";
 import { archiveName, type Backup, takeBackup } from "./backup/take.ts";
 import type { ConvertDeps } from "./deps.ts";
-import { cluster } from "./k3s/kubectl.ts";
+import { cluster, parseNodes, quorumProblem } from "./k3s/kubectl.ts";
 import type { ConversionPlan } from "./plan.ts";
 import { startServices, stopServices } from "./service.ts";
 import { survey } from "./survey.ts";
@@ -28,6 +28,7 @@ export async function prepare(
   await using session = await deps.connect(host, signal);
   await say("preflight", "looks at it once more");
   await assertUnchanged(session, plan, signal);
+  await assertQuorum(plan, deps, signal);
   await say(
     "draining",
     conversion.node ? "moves its pods to other nodes, stops k3s" : "stops k3s and what writes",
@@ -103,6 +104,26 @@ async function assertUnchanged(session: Session, plan: ConversionPlan, signal: A
       );
     }
   }
+}
+
+/** A member of etcd may go only as long as the others are a majority; asked again before each step that counts on it. */
+export async function assertQuorum(
+  plan: ConversionPlan,
+  deps: ConvertDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  const { node, strategy } = plan.conversion;
+  if (!node || !strategy.ok || strategy.kind !== "etcd-member") return;
+  const { stdout } = await onServer(plan, deps, cluster.nodes(), signal);
+  const problem = quorumProblem(parseNodes(stdout), node.name);
+  if (problem === null) return;
+  throw new FleetError(
+    "install-refused",
+    `${plan.conversion.host} may not leave its cluster now: ${problem}`,
+    {
+      hint: `bring the other servers up, then: macula-fleet convert ${plan.conversion.host} --continue`,
+    },
+  );
 }
 
 /** What ran there, for people: restoring from it is not promised. */

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { type NodeRecord, quorumProblem } from "../../src/convert/k3s/kubectl.ts";
 import { type ClusterFacts, chooseStrategy, minor } from "../../src/convert/k3s/strategy.ts";
 
 const base: ClusterFacts = {
@@ -111,4 +112,32 @@ describe("refused, with the reason and what would help", () => {
 test("minors of every way a version is written", () => {
   expect(["1.35", "v1.23.3+k3s1", "1.9.0"].map(minor)).toEqual([35, 23, 9]);
   expect(minor("")).toBeNaN();
+});
+
+describe("a member of etcd may leave", () => {
+  const node = (name: string, ready: boolean, server = true): NodeRecord => ({
+    ...{ name, uid: name, version: "v1.34.2", labels: {}, cordoned: false },
+    ready,
+    server,
+  });
+  test.each([
+    ["of three when both others are ready", [node("a", true), node("b", true), node("c", true)], null],
+    ["although it is down itself", [node("a", false), node("b", true), node("c", true)], null],
+    [
+      "not while another is down",
+      [node("a", true), node("b", false), node("c", true), node("d", true, false)],
+      "without it 1 of 3 servers are ready, and etcd needs 2 (not ready: b)",
+    ],
+    [
+      "not of two",
+      [node("a", true), node("b", true)],
+      "without it 1 of 2 servers are ready, and etcd needs 2",
+    ],
+    [
+      "of five with one down",
+      [node("a", true), node("b", false), ...["c", "d", "e"].map((n) => node(n, true))],
+      null,
+    ],
+    ["not when nobody answers", [], "without it 0 of 1 servers are ready, and etcd needs 1"],
+  ])("%s", (_, nodes, problem) => expect(quorumProblem(nodes, "a")).toBe(problem));
 });

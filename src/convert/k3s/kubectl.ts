@@ -64,6 +64,20 @@ interface RawNode {
   };
 }
 
+/**
+ * Why etcd could not decide anything without this server; null: it could. Counted on what the cluster says now: a plan
+ * may be old, and another server may have gone away since.
+ */
+export function quorumProblem(nodes: readonly NodeRecord[], leaving: string): string | null {
+  const others = nodes.filter((n) => n.server && n.name !== leaving);
+  const servers = others.length + 1;
+  const quorum = Math.floor(servers / 2) + 1;
+  const ready = others.filter((n) => n.ready).length;
+  if (ready >= quorum) return null;
+  const down = others.filter((n) => !n.ready).map((n) => n.name);
+  return `without it ${ready} of ${servers} servers are ready, and etcd needs ${quorum}${down.length > 0 ? ` (not ready: ${down.join(", ")})` : ""}`;
+}
+
 /** Empty when it is not what was expected. */
 export function parseNodes(json: string): readonly NodeRecord[] {
   let items: readonly RawNode[];

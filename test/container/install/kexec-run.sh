@@ -1,11 +1,16 @@
 #!/bin/sh
 # LAB STAND-IN for the kexec tarball's kexec/run. A container has no kernel of its own to replace: it restarts as an
 # "installer" instead (root's keys and host keys stay, as the real one carries them over), with a nixos-install in PATH.
+# From the k3OS root of `k3os/` the machine is in /lab.
 set -eu
-echo installer > /var/lib/lab/os
-: > /boot/lab-default
-rm -rf /mnt && mkdir -p /mnt
-cat > /usr/local/bin/nixos-install << 'END'
+machine=''
+[ ! -d /lab/var/lib/lab ] || machine=/lab
+echo installer > $machine/var/lib/lab/os
+: > $machine/boot/lab-default
+rm -rf "$machine/mnt"
+mkdir -p $machine/mnt
+[ -z "$machine" ] || cp -p /etc/ssh/ssh_host_* $machine/etc/ssh/
+cat > $machine/usr/local/bin/nixos-install << 'END'
 #!/bin/sh
 # LAB STAND-IN for nixos-install --no-root-passwd --no-channel-copy --system X: what the next boot of lab-init needs.
 set -eu
@@ -24,6 +29,7 @@ rm -f /var/lib/lab/os
 echo 'HostKey /mnt/etc/ssh/ssh_host_ed25519_key' > /etc/ssh/sshd_config.d/installed.conf
 echo 'installation finished!'
 END
-chmod 755 /usr/local/bin/nixos-install
+chmod 755 $machine/usr/local/bin/nixos-install
 echo "machine will boot into nixos in 2s..."
-nohup sh -c 'sleep 2; systemctl reboot --force' > /dev/null 2>&1 &
+if [ -n "$machine" ]; then nohup sh -c 'sleep 2; kill 1' > /dev/null 2>&1 &
+else nohup sh -c 'sleep 2; systemctl reboot --force' > /dev/null 2>&1 & fi
