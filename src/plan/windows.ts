@@ -26,7 +26,18 @@ export function fits(windows: readonly MaintenanceWindow[], now: number, estimat
   return state.open && (state.changesAt === null || now + estimateMs <= state.changesAt);
 }
 
+/** What was last found out about a window, and since when: it stays true until it changes, and is slow to find out. */
+const known = new WeakMap<MaintenanceWindow, { readonly since: number; readonly state: WindowState }>();
+
 function stateOf(window: MaintenanceWindow, now: number): WindowState {
+  const last = known.get(window);
+  if (last && last.since <= now && now < (last.state.changesAt ?? -Infinity)) return last.state;
+  const state = lookUp(window, now);
+  known.set(window, { since: now, state });
+  return state;
+}
+
+function lookUp(window: MaintenanceWindow, now: number): WindowState {
   const [hour = "0", minute = "0"] = window.start.split(":");
   const days = window.days.map((d) => DAY[d]).join(",") || "*";
   const cron = new Cron(`0 ${Number(minute)} ${Number(hour)} * * ${days}`, {

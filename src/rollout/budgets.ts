@@ -1,7 +1,8 @@
 /** May this staged host be activated now? One question per limit, and the answer says which limit. Pure. */
 
 import type { PlannedHost } from "../plan/model.ts";
-import { hostsOfWave, isAtRisk, isFailed, isUnavailable } from "./classes.ts";
+import { isAtRisk } from "./classes.ts";
+import { countIn, hostsIn } from "./groups.ts";
 import { attemptKey, type HostProgress, type RolloutState } from "./state.ts";
 
 /** Counted by other rollouts that run at the same time; budgets hold across all of them. */
@@ -30,9 +31,9 @@ export function addElsewhere(sum: Elsewhere, state: RolloutState): Elsewhere {
   const names = new Set(sum.names);
   const via = new Set(sum.via);
   let { unavailable } = sum;
-  for (const host of state.hosts.values()) {
+  for (const host of hostsIn(state, "unavailable")) {
     const target = state.targets.get(host.name);
-    if (!target || !isUnavailable(host)) continue;
+    if (!target) continue;
     unavailable++;
     names.add(host.name);
     if (target.via !== null) via.add(target.via);
@@ -79,11 +80,15 @@ export function measure(state: RolloutState, starting: ReadonlySet<string>, else
     site: new Map(Object.entries(elsewhere.perSite)),
   };
   const usage: Usage = { state, elsewhere, opened: slowStart(state), inWave: 0, busy: empty(), down };
-  for (const host of state.hosts.values()) {
+  for (const host of hostsIn(state, "unavailable")) {
     const target = state.targets.get(host.name);
-    if (!target) continue;
-    if (isAtRisk(host) || starting.has(host.name)) occupy(usage, host, target);
-    else if (isUnavailable(host)) count(usage.down, target);
+    if (!target || starting.has(host.name)) continue;
+    if (isAtRisk(host)) occupy(usage, host, target);
+    else count(usage.down, target);
+  }
+  for (const name of starting) {
+    const [host, target] = [state.hosts.get(name), state.targets.get(name)];
+    if (host && target) occupy(usage, host, target);
   }
   return usage;
 }
@@ -106,35 +111,43 @@ function count(c: Count, target: PlannedHost): void {
   plus(c.via, target.via);
 }
 
+/** A limit without room, and whom else it keeps out until something ends. */
+export interface Block {
+  readonly limit: string;
+  readonly keepsOut: "everybody" | "its role" | "its site" | "it";
+}
+
 /** The first limit that has no room for `candidate`; null: it may be touched. */
-export function blockedBy(usage: Usage, candidate: PlannedHost): string | null {
+export function blockedBy(usage: Usage, candidate: PlannedHost): Block | null {
   const { limits } = usage.state.plan;
-  const { busy, down } = usage;
+  const { busy, down, elsewhere } = usage;
   const { role, site, cluster, via, name } = candidate;
   const of = (map: ReadonlyMap<string, number>, key: string) => map.get(key) ?? 0;
+  const full = (limit: string, keepsOut: Block["keepsOut"] = "it"): Block => ({ limit, keepsOut });
 
-  if (busy.all >= limits.maxParallel) return "max-parallel";
-  if (usage.state.status === "running" && usage.inWave >= usage.opened) return "slow start";
-  if (down.all >= limits.maxUnavailable) return "max-unavailable";
+  if (busy.all >= limits.maxParallel) return full("max-parallel", "everybody");
+  if (usage.state.status === "running" && usage.inWave >= usage.opened)
+    return full("slow start", "everybody");
+  if (down.all >= limits.maxUnavailable) return full("max-unavailable", "everybody");
   if (of(down.role, role) >= (limits.maxUnavailablePerRole[role] ?? Infinity))
-    return `max-unavailable of ${role}`;
-  if (of(busy.role, role) >= (limits.maxParallelPerRole[role] ?? Infinity)) return `max-parallel of ${role}`;
+    return full(`max-unavailable of ${role}`, "its role");
+  if (of(busy.role, role) >= (limits.maxParallelPerRole[role] ?? Infinity))
+    return full(`max-parallel of ${role}`, "its role");
   if (site !== null) {
-    if (of(busy.site, site) >= limits.activatingPerSite) return `activations in ${site}`;
+    if (of(busy.site, site) >= limits.activatingPerSite) return full(`activations in ${site}`, "its site");
     if (of(down.site, site) >= (limits.maxUnavailablePerSite ?? Infinity))
-      return `max-unavailable of ${site}`;
+      return full(`max-unavailable of ${site}`, "its site");
   }
   if (cluster !== null && of(down.cluster, cluster) >= (limits.maxUnavailablePerCluster[cluster] ?? Infinity))
-    return `max-unavailable of cluster ${cluster}`;
-  const { elsewhere } = usage;
-  if (via !== null && (busy.names.has(via) || elsewhere.names.has(via))) return `${via} is in flight`;
-  if (of(busy.via, name) > 0 || elsewhere.via.has(name)) return "hosts behind it are in flight";
+    return full(`max-unavailable of cluster ${cluster}`);
+  if (via !== null && (busy.names.has(via) || elsewhere.names.has(via))) return full(`${via} is in flight`);
+  if (of(busy.via, name) > 0 || elsewhere.via.has(name)) return full("hosts behind it are in flight");
   return null;
 }
 
 /** Failures that count: those an operator promoted past do not. */
-const counts = (state: RolloutState) => (h: HostProgress) =>
-  isFailed(h) && !state.accepted.has(attemptKey(h));
+const failures = (state: RolloutState, wave?: number): HostProgress[] =>
+  hostsIn(state, "failed", wave).filter((h) => !state.accepted.has(attemptKey(h)));
 
 /**
  * Slow start: one more than may still fail, and another slot for every host this release has proved itself on
@@ -144,10 +157,8 @@ export function slowStart(state: RolloutState): number {
   if (state.plan.policy.onFailure === "continue") return Infinity;
   const wave = state.plan.waves[state.wave - 1];
   if (!wave) return 0;
-  const failed = hostsOfWave(state, wave.index).filter(counts(state)).length;
-  let proven = 0;
-  for (const h of state.hosts.values()) if (h.state === "updated") proven++;
-  return Math.max(0, wave.maxFailures - failed + 1) + proven;
+  const failed = failures(state, wave.index).length;
+  return Math.max(0, wave.maxFailures - failed + 1) + countIn(state, "updated");
 }
 
 export interface FailureVerdict {
@@ -158,9 +169,7 @@ export interface FailureVerdict {
 
 /** "Stop when failures > N": for each wave so far, and for each site. */
 export function failureVerdict(state: RolloutState): FailureVerdict | null {
-  const failed: HostProgress[] = [];
-  const counted = counts(state);
-  for (const h of state.hosts.values()) if (counted(h)) failed.push(h);
+  const failed = failures(state);
   if (failed.length === 0) return null;
   for (const wave of state.plan.waves.slice(0, state.wave)) {
     const n = failed.filter((h) => h.wave === wave.index).length;
@@ -169,7 +178,7 @@ export function failureVerdict(state: RolloutState): FailureVerdict | null {
   }
   const perSite = state.plan.limits.maxFailuresPerSite;
   if (perSite === null) return null;
-  for (const [site, hosts] of Map.groupBy(failed, (h) => state.targets.get(h.name)?.site ?? null)) {
+  for (const [site, hosts] of Map.groupBy(failed, (h) => h.site)) {
     if (site !== null && hosts.length > perSite)
       return { failed: hosts.length, allowed: perSite, where: `site ${site}` };
   }

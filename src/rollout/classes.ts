@@ -1,6 +1,6 @@
 /** How host states count: towards budgets, slots and the end of a wave. Pure. */
 import type { HostState } from "./events.ts";
-import type { HostProgress, RolloutState } from "./state.ts";
+import type { HostProgress } from "./host-progress.ts";
 
 /** Between the first change on the host and its proof: it may be down, and a slot is taken. */
 const AT_RISK: ReadonlySet<HostState> = new Set([
@@ -52,9 +52,4 @@ export function tally(hosts: Iterable<HostProgress>): Tally {
     else t.pending++;
   }
   return t;
-}
-
-export function hostsOfWave(state: RolloutState, index: number): HostProgress[] {
-  const wave = state.plan.waves[index - 1];
-  return (wave?.hosts ?? []).flatMap((name) => state.hosts.get(name) ?? []);
 }

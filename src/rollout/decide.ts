@@ -6,15 +6,17 @@
 import { attend, isAbandoned } from "./attend.ts";
 import { runMoved } from "./bodies.ts";
 import { failureVerdict } from "./budgets.ts";
-import { isAtRisk, isPreparing, isSettled, wasTouched } from "./classes.ts";
+import { isAtRisk, isPreparing } from "./classes.ts";
 import type { Context } from "./context.ts";
 import type { Decision, Effect } from "./effects.ts";
 import { type EventBody, TERMINAL_STATES } from "./events.ts";
+import { countIn, hasAny, hostsIn, needsEvidence } from "./groups.ts";
 import { outage, stillOut } from "./outage.ts";
-import { advanceWave, soakChecks } from "./progress.ts";
+import { advanceWave } from "./progress.ts";
 import { rollBack } from "./roll-back.ts";
 import { activate, prepare } from "./slots.ts";
-import { type HostProgress, isSilent, type RolloutState } from "./state.ts";
+import { soakChecks } from "./soak.ts";
+import { isSilent, type RolloutState } from "./state.ts";
 import { estimateMs } from "./timing.ts";
 import { windowsOpenAt } from "./window-wait.ts";
 
@@ -42,7 +44,7 @@ export function decide(state: RolloutState, context: Context): Verdict {
   const running = state.status === "running" && !context.draining;
   const outOfReach = state.status === "paused" && state.reason === "uplink";
 
-  for (const host of state.hosts.values()) {
+  for (const host of hostsIn(state, "watched")) {
     const waitedFor = outOfReach && (isPreparing(host) || (host.state === "updated" && isSilent(host)));
     if (isAtRisk(host) || (running && isPreparing(host)) || waitedFor || needsEvidence(host))
       turn.take(attend(state, host, context));
@@ -87,13 +89,10 @@ class Turn {
   get busy(): boolean {
     return (
       this.context.inFlight.size > 0 ||
-      [...this.state.hosts.values()].some((h) => isAtRisk(h) && !isAbandoned(this.state, h, this.context))
+      hostsIn(this.state, "atRisk").some((h) => !isAbandoned(this.state, h, this.context))
     );
   }
 }
-
-const needsEvidence = (host: HostProgress): boolean =>
-  (host.state === "reverted" || host.state === "failed") && wasTouched(host) && host.evidence === null;
 
 /** Reasons to start nothing new: an outage, which is nobody's failure, or failures. */
 function stop(state: RolloutState): Decision {
@@ -179,11 +178,9 @@ function advanceRunning(turn: Turn): Step {
   }
   const wave = state.plan.waves[state.wave - 1];
   if (!wave) return NONE;
-  const hosts = wave.hosts.flatMap((name) => state.hosts.get(name) ?? []);
-  if (hosts.every(isSettled)) return advanceWave(state, context);
+  if (!hasAny(state, "open", state.wave)) return advanceWave(state, context);
 
-  const open = hosts.filter((h) => !isSettled(h));
-  if (open.every((h) => h.state === "staged")) {
+  if (countIn(state, "open", state.wave) === countIn(state, "staged", state.wave)) {
     const opensAt = windowsOpenAt(state, context.now);
     if (opensAt === null || opensAt > context.now) {
       const msg =
@@ -202,8 +199,8 @@ function advanceRunning(turn: Turn): Step {
       effects: [],
     };
   }
-  const begun = prepare(state, context, wave.hosts);
-  const step = begun.events.length > 0 ? begun : activate(state, context, wave.hosts);
+  const begun = prepare(state, context);
+  const step = begun.events.length > 0 ? begun : activate(state, context);
   return { ...step, wakeAt: earlier(step.wakeAt, progressAt + deadline + 1) };
 }
 

@@ -35,6 +35,35 @@ test("a changed copy differs in that one place; the original stays as it was", (
   );
 });
 
+test("a section is its own values in order, and what a part recalls is what its values say now", () => {
+  const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
+  const lists = fc.uniqueArray(fc.array(fc.nat(), { maxLength: 60 }), { maxLength: 4 });
+  fc.assert(
+    fc.property(lists, fc.array(fc.tuple(fc.nat(), fc.nat()), { maxLength: 20 }), (sections, changes) => {
+      const named = sections.map((list, s) => list.map((value, i) => [`${s}/${i}`, value] as const));
+      let map = HostMap.of(...named);
+      const model = new Map(named.flat());
+      for (const [at, value] of changes) {
+        const name = [...model.keys()][at % Math.max(1, model.size)];
+        if (name === undefined) continue;
+        map = map.with(name, value);
+        model.set(name, value);
+        for (const [s, list] of named.entries()) {
+          const expected = list.map(([n]) => model.get(n));
+          expect(map.parts(s).flatMap((part) => part.values)).toEqual(expected);
+          expect(sum(map.parts(s).map((part) => part.recall(sum)))).toBe(sum(expected as number[]));
+        }
+      }
+      expect([...map]).toEqual([...model]);
+      expect(map.parts(sections.length)).toEqual([]);
+    }),
+  );
+});
+
+test("nobody is in it twice", () => {
+  expect(() => HostMap.of([["a", 1]], [["a", 2]])).toThrow(RangeError);
+});
+
 test("a host that is not in it cannot be changed", () => {
   expect(() => HostMap.of([["a", 1]]).with("b", 2)).toThrow(RangeError);
 });

@@ -4,6 +4,9 @@ import type { EventOf, HostState } from "./events.ts";
 
 export interface HostProgress {
   readonly name: string;
+  /** By the plan; null: none, or left out of it. */
+  readonly role: string | null;
+  readonly site: string | null;
   readonly state: HostState;
   readonly attempt: number;
   /** When it entered `state`, ms since the epoch. */

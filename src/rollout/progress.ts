@@ -1,12 +1,11 @@
 /** From wave to wave: settle, soak, gate, next; and the bake at the end. Pure. */
 
 import { iso, moved, runMoved } from "./bodies.ts";
-import { hostsOfWave, isSettled, tally } from "./classes.ts";
 import type { Context } from "./context.ts";
-import type { Decision, Effect } from "./effects.ts";
+import type { Decision } from "./effects.ts";
 import type { EventBody } from "./events.ts";
-import type { HostProgress, RolloutState } from "./state.ts";
-import { soakCheckMs } from "./timing.ts";
+import { hasAny, hostsIn, tallyOf } from "./groups.ts";
+import type { RolloutState } from "./state.ts";
 
 type Step = Decision & { readonly wakeAt?: number | null };
 const say = (...events: EventBody[]): Step => ({ events, effects: [] });
@@ -15,14 +14,12 @@ const say = (...events: EventBody[]): Step => ({ events, effects: [] });
 export function advanceWave(state: RolloutState, { now }: Context): Step {
   if (state.status === "baking") {
     if (now < (state.soakUntil ?? 0)) return wait(state.soakUntil);
-    const all = [...state.hosts.values()];
-    if (!all.every(isSettled)) return say();
-    return silent(state, all, now) ?? say(finish(state));
+    if (hasAny(state, "open")) return say();
+    return silent(state, now) ?? say(finish(state));
   }
   const wave = state.plan.waves[state.wave - 1];
   if (!wave || state.wavePhase === "done") return nextWave(state, now);
-  const hosts = hostsOfWave(state, wave.index);
-  const t = tally(hosts);
+  const t = tallyOf(state, wave.index);
   const end: EventBody = {
     type: "wave.end",
     wave: wave.index,
@@ -32,7 +29,7 @@ export function advanceWave(state: RolloutState, { now }: Context): Step {
   };
   switch (state.wavePhase) {
     case "updating": {
-      if (!hosts.every(isSettled)) return say();
+      if (hasAny(state, "open", wave.index)) return say();
       // The last wave bakes instead of soaking; a wave that changed nothing has nothing to prove.
       if (t.ok === 0 || isLast(state)) return say(end);
       // Without a soak there is still a gate, for whoever wants to be asked.
@@ -48,10 +45,9 @@ export function advanceWave(state: RolloutState, { now }: Context): Step {
       });
     }
     case "soaking":
-      if (!hosts.every(isSettled)) return say();
-      if (now < (state.soakUntil ?? 0) && hosts.some((h) => h.state === "updated"))
-        return wait(state.soakUntil);
-      return silent(state, hosts, now) ?? say(gate(state, wave.index, wave.label));
+      if (hasAny(state, "open", wave.index)) return say();
+      if (now < (state.soakUntil ?? 0) && t.ok > 0) return wait(state.soakUntil);
+      return silent(state, now, wave.index) ?? say(gate(state, wave.index, wave.label));
     case "gate": {
       const open = state.plan.policy.promote === "auto" || state.promotedTo >= wave.index;
       if (open) return say(end);
@@ -68,8 +64,8 @@ export function advanceWave(state: RolloutState, { now }: Context): Step {
 }
 
 /** A committed host that stopped answering while it soaked keeps the gate shut, and in the end counts as failed. */
-function silent(state: RolloutState, hosts: readonly HostProgress[], now: number): Step | null {
-  const gone = hosts.filter((h) => h.state === "updated" && h.troubleSince !== null);
+function silent(state: RolloutState, now: number, wave?: number): Step | null {
+  const gone = hostsIn(state, "troubled", wave);
   if (gone.length === 0) return null;
   const giveUpAt = (state.soakUntil ?? now) + state.plan.policy.healthyDeadlineMs;
   if (now < giveUpAt) return wait(giveUpAt);
@@ -109,8 +105,7 @@ function nextWave(state: RolloutState, now: number): Step {
     });
   }
   const bake = state.plan.policy.finalBakeMs;
-  const updated = [...state.hosts.values()].some((h) => h.state === "updated");
-  if (bake > 0 && updated && state.status === "running") {
+  if (bake > 0 && hasAny(state, "updated") && state.status === "running") {
     return say(
       runMoved(
         state,
@@ -125,7 +120,7 @@ function nextWave(state: RolloutState, now: number): Step {
 }
 
 function finish(state: RolloutState): EventBody {
-  const t = tally(state.hosts.values());
+  const t = tallyOf(state);
   const stragglers = t.deferred > 0 || t.failed > 0;
   return runMoved(
     state,
@@ -136,23 +131,3 @@ function finish(state: RolloutState): EventBody {
 
 const isLast = (state: RolloutState): boolean => state.wave >= state.plan.waves.length;
 const wait = (at: number | null): Step => ({ events: [], effects: [], wakeAt: at });
-
-/** Committed hosts stay under watch while their wave soaks and while the rollout bakes. */
-export function soakChecks(
-  state: RolloutState,
-  { now, inFlight }: Context,
-): Decision & { wakeAt: number | null } {
-  const baking = state.status === "baking";
-  const hosts = baking ? [...state.hosts.values()] : hostsOfWave(state, state.wave);
-  const length = baking ? state.plan.policy.finalBakeMs : (state.plan.waves[state.wave - 1]?.soakMs ?? 0);
-  const every = soakCheckMs(state.plan.policy, length);
-  const effects: Effect[] = [];
-  let wakeAt: number | null = null;
-  for (const host of hosts) {
-    if (host.state !== "updated" || inFlight.has(host.name)) continue;
-    const due = host.retryAt ?? (host.touchedAt > now ? now : host.touchedAt + every);
-    if (now >= due) effects.push({ kind: "check", host: host.name, soaking: true });
-    else wakeAt = wakeAt === null ? due : Math.min(wakeAt, due);
-  }
-  return { events: [], effects, wakeAt };
-}

@@ -4,7 +4,8 @@ import { measure, occupy } from "./budgets.ts";
 import type { Context } from "./context.ts";
 import type { Decision, Effect } from "./effects.ts";
 import type { EventBody } from "./events.ts";
-import { guarding } from "./slots.ts";
+import { Closed, hasAny, outside } from "./groups.ts";
+import { guarding, keepsOut } from "./slots.ts";
 import type { HostProgress, RolloutState } from "./state.ts";
 
 type Step = Decision & { readonly wakeAt?: number | null };
@@ -16,12 +17,12 @@ export const goesBack = (state: RolloutState, host: HostProgress): EventBody =>
 
 export function rollBack(state: RolloutState, context: Context, busy: boolean): Step {
   const { now, inFlight, rules } = context;
-  const updated = [...state.hosts.values()].filter((h) => h.state === "updated" && h.previous !== null);
+  const left = hasAny(state, "revertible");
   // A guard that never agrees must not hold the run for ever.
   const giveUpAt =
     state.statusAt + state.plan.policy.progressDeadlineMs * Math.max(1, state.plan.waves.length);
-  if ((updated.length === 0 || now > giveUpAt) && !busy) {
-    const stuck = updated.length > 0 || [...state.hosts.values()].some((h) => h.state === "failed");
+  if ((!left || now > giveUpAt) && !busy) {
+    const stuck = left || hasAny(state, "broken");
     return {
       events: [
         stuck
@@ -33,15 +34,18 @@ export function rollBack(state: RolloutState, context: Context, busy: boolean): 
   }
   const usage = measure(state, guarding(context), context.elsewhere);
   const effects: Effect[] = [];
-  let wakeAt: number | null = updated.length > 0 ? giveUpAt + 1 : null;
-  for (const host of updated) {
+  let wakeAt: number | null = left ? giveUpAt + 1 : null;
+  const closed = new Closed();
+  for (const host of now > giveUpAt ? [] : outside(closed, state, "revertible")) {
     const target = state.targets.get(host.name);
-    if (!target || inFlight.has(host.name) || now > giveUpAt) continue;
+    if (!target || inFlight.has(host.name)) continue;
     if (host.retryAt !== null && now < host.retryAt) {
       wakeAt = Math.min(wakeAt ?? Infinity, host.retryAt);
       continue;
     }
-    if (rules.blockedBy(usage, target) !== null) continue;
+    const block = rules.blockedBy(usage, target);
+    if (block !== null && keepsOut(block, host, closed)) break;
+    if (block !== null) continue;
     occupy(usage, host, target);
     effects.push({ kind: "guard", host: host.name });
   }

@@ -1,68 +1,79 @@
 /** Sliding slots: who is looked at, copied to and activated next, as far as every limit allows. Pure. */
 import { fits, windowState } from "../plan/windows.ts";
 import { moved } from "./bodies.ts";
-import { measure, occupy } from "./budgets.ts";
-import { isPreparing } from "./classes.ts";
+import { type Block, measure, occupy } from "./budgets.ts";
 import type { Context } from "./context.ts";
 import type { Decision, Effect } from "./effects.ts";
 import type { EventBody } from "./events.ts";
+import { Closed, hasAny, hostsIn, outside } from "./groups.ts";
 import type { HostProgress, RolloutState } from "./state.ts";
 import { estimateMs } from "./timing.ts";
 
 type Step = Decision & { readonly wakeAt?: number | null };
 
 /** Looking at hosts and copying to them is harmless: as many as the copy limits allow, ahead of their activation. */
-export function prepare(state: RolloutState, context: Context, names: readonly string[]): Step {
+export function prepare(state: RolloutState, context: Context): Step {
   const { copying, copyingPerSite } = state.plan.limits;
-  const preparing: HostProgress[] = [];
-  for (const h of state.hosts.values()) if (isPreparing(h)) preparing.push(h);
+  const preparing = hostsIn(state, "preparing");
   let room = copying - preparing.length;
   const perSite = new Map<string, number>();
-  const count = (site: string | null | undefined) => site && perSite.set(site, (perSite.get(site) ?? 0) + 1);
-  for (const h of preparing) count(state.targets.get(h.name)?.site);
+  const full = new Closed();
+  const count = (site: string | null) => {
+    if (site === null) return;
+    const n = (perSite.get(site) ?? 0) + 1;
+    perSite.set(site, n);
+    if (n >= copyingPerSite) full.sites.add(site);
+  };
+  for (const h of preparing) count(h.site);
   const events: EventBody[] = [];
-  for (const name of names) {
-    if (room <= 0) break;
-    const host = state.hosts.get(name);
-    const site = state.targets.get(name)?.site;
-    if (host?.state !== "pending" || context.inFlight.has(name)) continue;
-    if (site && (perSite.get(site) ?? 0) >= copyingPerSite) continue;
+  if (room <= 0) return { events, effects: [] };
+  for (const host of outside(full, state, "pending", state.wave)) {
+    if (context.inFlight.has(host.name)) continue;
     events.push(moved(state, host, "preflight", "looking at the host"));
-    count(site);
-    room--;
+    count(host.site);
+    if (--room <= 0) break;
   }
   return { events, effects: [] };
 }
 
 /** A staged host is activated as soon as every budget has room for it and its guards agree. */
-export function activate(state: RolloutState, context: Context, names: readonly string[]): Step {
+export function activate(state: RolloutState, context: Context): Step {
   const { now, inFlight, rules } = context;
-  const staged = names.flatMap((name) => {
-    const host = state.hosts.get(name);
-    const target = state.targets.get(name);
-    return host?.state === "staged" && target && !inFlight.has(name) ? [{ host, target }] : [];
-  });
-  if (staged.length === 0) return { events: [], effects: [] };
+  if (!hasAny(state, "staged", state.wave)) return { events: [], effects: [] };
   const usage = measure(state, guarding(context), context.elsewhere);
+  const estimate = estimateMs(state.plan.policy);
   const effects: Effect[] = [];
+  const closed = new Closed();
   let wakeAt: number | null = null;
   const wake = (at: number | null) => {
     if (at !== null) wakeAt = Math.min(wakeAt ?? Infinity, at);
   };
-  for (const { host, target } of staged) {
+  for (const host of outside(closed, state, "staged", state.wave)) {
+    const target = state.targets.get(host.name);
+    if (!target || inFlight.has(host.name)) continue;
     if (host.retryAt !== null && now < host.retryAt) {
       wake(host.retryAt);
       continue;
     }
-    if (!fits(target.windows, now, estimateMs(state.plan.policy))) {
+    if (!fits(target.windows, now, estimate)) {
       wake(windowState(target.windows, now).changesAt);
+      closed.sites.add(host.site); // The hosts of a site share their windows.
       continue;
     }
-    if (rules.blockedBy(usage, target) !== null) continue;
+    const block = rules.blockedBy(usage, target);
+    if (block !== null && keepsOut(block, host, closed)) break;
+    if (block !== null) continue;
     occupy(usage, host, target);
     effects.push({ kind: "guard", host: host.name });
   }
   return { events: [], effects, wakeAt };
+}
+
+/** Nobody has to be asked in vain: closes whatever a limit says is full; true: it keeps everybody out. */
+export function keepsOut({ keepsOut }: Block, { role, site }: HostProgress, closed: Closed): boolean {
+  if (keepsOut === "its role") closed.roles.add(role);
+  if (keepsOut === "its site") closed.sites.add(site);
+  return keepsOut === "everybody";
 }
 
 /** Guards under way hold their host's slot. */

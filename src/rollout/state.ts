@@ -24,7 +24,8 @@ export interface RolloutState {
   readonly wave: number;
   readonly wavePhase: "updating" | "soaking" | "gate" | "done";
   readonly soakUntil: number | null;
-  readonly hosts: ReadonlyMap<string, HostProgress>;
+  /** In sections: each wave, then those in none. */
+  readonly hosts: HostMap<HostProgress>;
   /** The plan's hosts by name. */
   readonly targets: ReadonlyMap<string, PlannedHost>;
   /** Failures an operator promoted past, as `host/attempt`: they stop nothing any more. */
@@ -55,9 +56,12 @@ const INTENTS: ReadonlySet<HostState> = new Set([
 export function initialState(event: EventOf<"plan">): RolloutState {
   const plan = event.data.plan as Plan;
   const at = Date.parse(event.ts);
+  const targets = new Map(plan.hosts.map((h) => [h.name, h]));
   const wave = new Map(plan.waves.flatMap((w) => w.hosts.map((host) => [host, w.index] as const)));
   const fresh = (name: string, state: HostState): HostProgress => ({
     name,
+    role: targets.get(name)?.role ?? null,
+    site: targets.get(name)?.site ?? null,
     state,
     attempt: 1,
     since: at,
@@ -82,6 +86,17 @@ export function initialState(event: EventOf<"plan">): RolloutState {
     committed: false,
     wave: wave.get(name) ?? 0,
   });
+  const names = new Map<string, HostState>([
+    ...plan.hosts.map((h) => [h.name, "pending"] as const),
+    ...plan.excluded.map((e) => [e.host, e.state] as const),
+  ]);
+  const order = [...new Set([...plan.waves.flatMap((w) => w.hosts), ...names.keys()])];
+  const byWave = Map.groupBy(order, (name) => wave.get(name) ?? 0);
+  const inWave = (index: number) =>
+    (byWave.get(index) ?? []).flatMap((name) => {
+      const state = names.get(name);
+      return state === undefined ? [] : [[name, fresh(name, state)] as const];
+    });
   return {
     plan,
     status: "planned",
@@ -90,11 +105,8 @@ export function initialState(event: EventOf<"plan">): RolloutState {
     wave: 0,
     wavePhase: "done",
     soakUntil: null,
-    hosts: HostMap.of([
-      ...plan.hosts.map((h) => [h.name, fresh(h.name, "pending")] as const),
-      ...plan.excluded.map((e) => [e.host, fresh(e.host, e.state)] as const),
-    ]),
-    targets: new Map(plan.hosts.map((h) => [h.name, h])),
+    hosts: HostMap.of(...plan.waves.map((w) => inWave(w.index)), inWave(0)),
+    targets,
     accepted: new Set(),
     promotedTo: 0,
     lastSeq: event.seq,
@@ -262,6 +274,5 @@ function withHost(
 ): RolloutState {
   const host = name === undefined ? undefined : state.hosts.get(name);
   if (!host) return state;
-  const hosts = state.hosts instanceof HostMap ? state.hosts : HostMap.of(state.hosts);
-  return { ...state, hosts: hosts.with(host.name, change(host)) };
+  return { ...state, hosts: state.hosts.with(host.name, change(host)) };
 }

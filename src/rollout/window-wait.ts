@@ -1,5 +1,6 @@
 /** When may the staged hosts of the current wave go on? Pure. */
 import { fits, windowState } from "../plan/windows.ts";
+import { Closed, outside } from "./groups.ts";
 import type { RolloutState } from "./state.ts";
 import { estimateMs } from "./timing.ts";
 
@@ -8,16 +9,12 @@ const OPENINGS = 16;
 
 /** The first moment, `now` or later, at which one of them fits into a window; null: none ever does. */
 export function windowsOpenAt(state: RolloutState, now: number): number | null {
-  const wave = state.plan.waves[state.wave - 1];
   const need = estimateMs(state.plan.policy);
   let first: number | null = null;
-  const looked = new Set<string>();
-  for (const name of wave?.hosts ?? []) {
-    if (state.hosts.get(name)?.state !== "staged") continue;
-    const windows = state.targets.get(name)?.windows ?? [];
-    const key = JSON.stringify(windows);
-    if (looked.has(key)) continue; // Hosts of one site share theirs.
-    looked.add(key);
+  const looked = new Closed();
+  for (const host of outside(looked, state, "staged", state.wave)) {
+    const windows = state.targets.get(host.name)?.windows ?? [];
+    looked.sites.add(host.site); // The hosts of a site share theirs.
     let at: number | null = now;
     for (let i = 0; at !== null && i < OPENINGS && !fits(windows, at, need); i++) {
       const { open, changesAt } = windowState(windows, at);

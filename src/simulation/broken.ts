@@ -7,8 +7,8 @@ import { RULES, type Rules } from "../rollout/rules.ts";
 const limitsBut =
   (...ignored: readonly string[]): Rules["blockedBy"] =>
   (usage, candidate) => {
-    const limit = blockedBy(usage, candidate);
-    return limit !== null && ignored.some((name) => limit.startsWith(name)) ? null : limit;
+    const block = blockedBy(usage, candidate);
+    return block !== null && ignored.some((name) => block.limit.startsWith(name)) ? null : block;
   };
 
 export const BROKEN: Readonly<Record<string, Rules>> = {

@@ -42,6 +42,25 @@ describe("open and closed", () => {
     expect(fits([], 0, 1e12)).toBe(true);
   });
 
+  test("what was asked before changes no answer, whatever the clock does", () => {
+    const moments = fc.array(fc.integer({ min: Date.UTC(2026, 2, 20), max: Date.UTC(2026, 3, 5) }), {
+      maxLength: 20,
+    });
+    const zones = fc.constantFrom("Europe/Brussels", "America/New_York", "UTC");
+    fc.assert(
+      fc.property(
+        moments,
+        zones,
+        fc.integer({ min: 1, max: 30 }),
+        fc.subarray([...DAYS]),
+        (all, tz, hours, days) => {
+          const asked = nightly("01:30", hours, tz, days);
+          for (const at of all) expect(windowState([asked], at)).toEqual(windowState([{ ...asked }], at));
+        },
+      ),
+    );
+  });
+
   /** Far from clock changes, a naive look at the wall clock decides. */
   test("as the clock on the wall there says, in any zone", () => {
     const calm = fc.integer({ min: Date.UTC(2026, 5, 1), max: Date.UTC(2026, 7, 30) });
