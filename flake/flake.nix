@@ -43,14 +43,7 @@
           ;
       };
       fleet = macula.mkFleet inventory;
-      pkgsFor = lib.genAttrs macula.systems (
-        system:
-        import nixpkgs {
-          inherit system;
-          overlays = [ overlay ];
-        }
-      );
-      forSystems = f: lib.genAttrs macula.systems (system: f system pkgsFor.${system});
+      forSystems = f: lib.genAttrs macula.systems (system: f system macula.pkgsFor.${system});
     in
     {
       # For a fleet's own flake: outputs = { macula, ... }: macula.lib.mkFleet { inventory = ./fleet.json; };

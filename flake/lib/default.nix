@@ -10,16 +10,24 @@ let
   inventoryLib = import ./inventory.nix { inherit lib; };
   hostModule = import ./host-module.nix { inherit lib; };
 
-  common = [
-    disko.nixosModules.disko
-    ../modules
-    { nixpkgs.overlays = [ overlay ]; }
-  ];
-
   # Names that `packages` and `checks` are made for.
   systems = [
     "x86_64-linux"
     "aarch64-linux"
+  ];
+
+  pkgsFor = lib.genAttrs systems (
+    system:
+    import nixpkgs {
+      inherit system;
+      overlays = [ overlay ];
+    }
+  );
+
+  common = [
+    disko.nixosModules.disko
+    ../modules
+    (import ./shared-pkgs.nix { inherit pkgsFor overlay; })
   ];
 
   # { inventory } -> everything a fleet's flake exports. `inventory`: file, directory with fleet.json, or data.
@@ -148,6 +156,6 @@ let
     };
 in
 {
-  inherit mkFleet systems;
+  inherit mkFleet pkgsFor systems;
   inventory = inventoryLib;
 }

@@ -3,11 +3,14 @@
 let
   inventory = import ./inventory.nix { inherit lib; };
   set = value: lib.mkIf (value != null) (lib.mkDefault value);
+  # The inventory says these in the words of the module: a word it does not have is an error there.
+  defaults = lib.mapAttrs (_: set);
 in
 fleet: operatorKeys: host:
 let
   cluster = inventory.clusterOf fleet host;
   site = if host.site == null then { } else fleet.sites.${host.site} or { };
+  chosen = service: defaults (host.services.${service} or { });
   boot = host.hardware.boot;
   wifi = host.network.wifi != [ ];
 
@@ -112,6 +115,9 @@ in
             };
           };
         mdns.id = set host.identity.did;
+        nats = chosen "nats";
+        softServe = chosen "softServe";
+        backup = defaults host.backup;
       };
 
       services.macula = {
@@ -121,7 +127,7 @@ in
         realm = lib.mkDefault fleet.fleet.realm;
         bootstrapPeers = lib.mkDefault (inventory.bootstrapPeers fleet host);
         tlsMode = lib.mkDefault host.mesh.tlsMode;
-        console.image = set (host.services.console.image or null);
+        console = chosen "console";
       };
     }
     (lib.mkIf (cluster != null) {

@@ -75,6 +75,7 @@ let
       users = { };
       files = [ ];
       services = { };
+      backup = { };
       tags = [ ];
       labels = { };
       stateVersion = null;

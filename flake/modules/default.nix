@@ -2,6 +2,7 @@
 # all but `disk.nix` (which needs disko) work without the inventory.
 {
   imports = [
+    ./backup.nix
     ./base.nix
     ./boot.nix
     ./cache.nix
@@ -18,9 +19,11 @@
     ./macula.nix
     ./mdns.nix
     ./minimal.nix
+    ./nats.nix
     ./networking.nix
     ./pull.nix
     ./secrets.nix
+    ./soft-serve.nix
     ./ssh.nix
     ./users.nix
     ../images/sd-card.nix

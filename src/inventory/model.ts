@@ -125,8 +125,31 @@ export interface Host {
     readonly content?: string;
     readonly ref?: SecretRef;
   }[];
-  readonly services: Readonly<Record<string, unknown>>;
-  readonly backup: Readonly<Record<string, unknown>>;
+  readonly services: {
+    readonly console?: { readonly image?: string; readonly port?: number; readonly replicas?: number };
+    readonly softServe?: {
+      readonly enable?: boolean;
+      readonly port?: number;
+      readonly publicUrl?: string;
+      readonly openFirewall?: boolean;
+    };
+    readonly nats?: {
+      readonly enable?: boolean;
+      readonly port?: number;
+      readonly listen?: string;
+      readonly jetstream?: boolean;
+    };
+  };
+  readonly backup: {
+    readonly enable?: boolean;
+    readonly repository?: string;
+    readonly passwordRef?: SecretRef;
+    readonly environmentRef?: SecretRef;
+    readonly schedule?: string;
+    readonly retention?: number;
+    readonly include?: readonly string[];
+    readonly exclude?: readonly string[];
+  };
   readonly tags: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
   readonly rollout: { readonly canary?: "always" | "never"; readonly order: number };

@@ -110,3 +110,19 @@ test("inventory/schema.json is what the schema generates (node scripts/generate-
   const published: unknown = JSON.parse(readFileSync(new URL("inventory/schema.json", root), "utf8"));
   expect(published).toEqual(JSON.parse(JSON.stringify(inventoryJsonSchema())));
 });
+
+describe("makerspace", () => {
+  test("six hosts that use every kind of statement", async () => {
+    const { inventory, codes } = await example("makerspace");
+    expect(inventory.hosts).toHaveLength(6);
+    expect(host(inventory, "brain-1")).toMatchObject({
+      backup: { enable: true, repository: "rest:https://backup.example/brain-1", retention: 30 },
+      services: { softServe: { enable: true, openFirewall: true } },
+    });
+    expect(host(inventory, "laser")).toMatchObject({
+      services: { nats: { enable: true } },
+      arch: "aarch64-linux",
+    });
+    expect(new Set(codes)).toEqual(new Set(["W502", "W202"]));
+  });
+});

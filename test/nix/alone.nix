@@ -2,7 +2,7 @@
 module:
 let
   lib = import ./lib;
-  types = (lib.importJSON ./known-options.json).options;
+  types = builtins.mapAttrs (_: o: o.type) (lib.importJSON ./known-options.json).options;
   insert =
     tree: path: type:
     if path == [ ] then

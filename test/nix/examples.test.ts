@@ -54,6 +54,7 @@ hosts:
     network: {wifi: [{ssid: one, pskRef: "env:ONE"}, {ssid: two, pskRef: "env:TWO"}]}
     files: [{path: /etc/app/key, mode: "0440", ref: "env:FILE"}, {path: /opt/key, ref: "env:OTHER"}, {path: /etc/x, content: y}]
     k3s: {cluster: c, role: server}
+    backup: {enable: true, repository: "s3:https://s3.example/{name}", passwordRef: "env:BACKUP", environmentRef: "file:aws.env"}
   agent: {address: 10.0.0.2, users: {macula: {keys: ["${OPERATOR}"]}}, disk: {device: image}, k3s: {cluster: c, role: agent}}
 `;
 
@@ -62,7 +63,7 @@ describeNix("an inventory with every kind of secret", () => {
     const inventory = await load(temporaryFile("inventory.yaml", EVERY_SECRET));
     const found = machines(temporaryFile("fleet.json", toResolvedJson(inventory)));
     for (const host of inventory.hosts) expect(wanted(found[host.name])).toEqual(delivered(inventory, host));
-    expect(wanted(found.server)).toHaveLength(7);
+    expect(wanted(found.server)).toHaveLength(9);
     expect(wanted(found.agent)).toHaveLength(1);
   });
 });

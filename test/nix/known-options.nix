@@ -1,4 +1,4 @@
-# Names and types of the options in known-options.json, read from a real nixpkgs and disko:
+# Names, types and declaring files of the options in known-options.json, read from a real nixpkgs and disko:
 #   nix-instantiate --eval --strict --json known-options.nix --arg nixpkgs PATH --arg disko PATH
 # Everything below these roots is listed, so that a misspelt name is refused and a right one is not.
 { nixpkgs, disko }:
@@ -78,8 +78,11 @@ let
     "services.avahi"
     "services.journald"
     "services.k3s"
+    "services.nats"
     "services.openssh"
     "services.resolved"
+    "services.restic.backups"
+    "services.soft-serve"
     "services.timesyncd"
     "services.udisks2.enable"
     "swapDevices"
@@ -117,6 +120,21 @@ let
     "virtualisation.vmVariant"
   ];
 
+  # The file that declares it, below `nixpkgs` or `disko`.
+  origin =
+    option:
+    let
+      file = toString (lib.head option.declarations);
+      below = root: lib.removePrefix "${toString root}/" file;
+    in
+    if lib.hasPrefix "${toString disko}/" file then "disko ${below disko}" else "nixpkgs ${below nixpkgs}";
+  entry = option: type: [
+    (lib.nameValuePair (lib.showOption option.loc) {
+      inherit type;
+      from = origin option;
+    })
+  ];
+
   list =
     option:
     let
@@ -129,12 +147,12 @@ let
     if (option.visible or true) == false then
       [ ]
     else if (option.type.nestedTypes.elemType.name or "") == "deferredModule" then
-      [ (lib.nameValuePair name "attrsOf deferredModule") ]
+      entry option "attrsOf deferredModule"
     else if below == [ ] then
-      [ (lib.nameValuePair name option.type.name) ]
+      entry option option.type.name
     # A set with settings of its own shape beside declared ones (nix.settings) is written freely.
     else if option.type.name == "submodule" && (option.type.nestedTypes.freeformType or null) != null then
-      [ (lib.nameValuePair name "attrs") ]
+      entry option "attrs"
     else
       below;
 
@@ -152,7 +170,7 @@ let
       node = lib.getAttrFromPath path found;
     in
     if found == null then
-      [ (lib.nameValuePair root "MISSING") ]
+      throw "neither nixpkgs nor disko has ${root}"
     else
       lib.concatMap list (lib.collect lib.isOption node);
 in

@@ -29,7 +29,7 @@ let
   knownTree = builtins.foldl' (tree: name: insert tree (lib.splitString "." name) knownTypes.${name}) { } (
     builtins.attrNames knownTypes
   );
-  knownTypes = (lib.importJSON (/. + known)).options;
+  knownTypes = builtins.mapAttrs (_: o: o.type) (lib.importJSON (/. + known)).options;
 
   # Values of nixpkgs' own that our modules read.
   nixpkgs =

@@ -3,13 +3,19 @@ import { expect, it } from "vitest";
 import { images, machine, machines, vms } from "./machine.ts";
 import { describeNix, FIXTURES, fixture, HERE, readJson, refusal, temporaryFile } from "./nix.ts";
 
-const known = readJson(`${HERE}known-options.json`) as { origin: string; options: Record<string, string> };
+const known = readJson(`${HERE}known-options.json`) as {
+  origin: string;
+  options: Record<string, { type: string; from: string }>;
+};
 
 describeNix("options we set", () => {
-  it("come from a list whose origin is stated", () => {
+  it("come from a list that says of each which file declares it, and of which commits", () => {
     expect(known.origin).toMatch(/nixpkgs.*at [0-9a-f]{7,}.*disko at [0-9a-f]{7,}/);
     expect(Object.keys(known.options).length).toBeGreaterThan(300);
-    expect(Object.values(known.options)).not.toContain("MISSING");
+    for (const [name, { type, from }] of Object.entries(known.options)) {
+      expect(type, name).not.toBe("");
+      expect(from, name).toMatch(/^(?:nixpkgs nixos\/modules\/\S+|disko module\.nix)$/);
+    }
   });
 
   it("are all on it, for hosts, images and VMs", () => {

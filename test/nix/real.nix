@@ -30,7 +30,10 @@ let
   );
   images = path nixosImages + "/nix";
   macula = import (flake + "/lib") {
-    nixpkgs = { inherit lib; };
+    nixpkgs = {
+      inherit lib;
+      outPath = path nixpkgs;
+    };
     disko.nixosModules.disko = path disko + "/module.nix";
     nixos-images =
       if nixosImages == null then

@@ -4,6 +4,7 @@ import { CLOUD_CONFIG, type Shape } from "../config/aliases.ts";
 import type { Backup, HealthCheck } from "../config/model.ts";
 import { isTree, normalise, type Tree } from "../config/normalise.ts";
 import { type Contribution, type Mapping, type NeedsHuman, type NodeView, needs } from "../contribution.ts";
+import { calendar } from "./calendar.ts";
 
 export const gitops: Mapping = {
   topic: "gitops",
@@ -41,7 +42,7 @@ export const nats: Mapping = {
   map({ files }): Contribution {
     const local = files.text("/var/lib/maculaos/config.yaml") ?? "";
     return /^\s*nats:\s*(?:true|\n\s+enabled:\s*true)/m.test(local)
-      ? { host: { services: { nats: { enable: true, dataDir: "/var/lib/maculaos/nats" } } } }
+      ? { host: { services: { nats: { enable: true } } } }
       : {};
   },
 };
@@ -111,12 +112,13 @@ export const backup: Mapping = {
     const cron = node.files.text("/etc/cron.d/maculaos-backup");
     if (!stated?.enabled && cron === undefined) return {};
     const target = stated?.target ?? "local";
-    const schedule =
+    const stating =
       stated?.schedule ?? /^\s*((?:\S+\s+){5})/m.exec(cron?.replace(/^#.*$/gm, "") ?? "")?.[1]?.trim();
+    const schedule = stating === undefined ? null : calendar(stating);
     return {
       host: {
+        // Not `enable`: there is nowhere to put them yet.
         backup: {
-          enable: true,
           ...(schedule ? { schedule } : {}),
           ...(stated?.retention ? { retention: stated.retention } : {}),
           ...(stated?.include?.length ? { include: [...stated.include] } : {}),
@@ -128,13 +130,16 @@ export const backup: Mapping = {
           ? needs(
               "backup",
               "its backups stay on its own disk",
-              "give backup a place elsewhere; the old ones are in the conversion's archive",
+              "set backup.repository, backup.passwordRef and backup.enable; the old ones are in the conversion's archive",
             )
           : needs(
               "backup",
               `its backups should go to ${target}, which k3OS never did`,
-              "choose a repository for restic",
+              "choose a repository for restic: backup.repository, backup.passwordRef and backup.enable",
             ),
+        ...(stating !== undefined && schedule === null
+          ? [needs("backup", `its schedule is "${stating}"`, "say it as systemd does: systemd.time(7)")]
+          : []),
       ],
     };
   },

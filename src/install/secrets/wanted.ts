@@ -26,6 +26,12 @@ export function wantedSecrets(host: Host, inventory: Pick<Inventory, "clusters">
         : [{ path: f.path, mode: Number.parseInt(f.mode ?? "0400", 8), from: f.ref, installOnly: false }],
     ),
     ...wifi(host),
+    ...(host.backup.enable === true
+      ? [
+          ...named("backup-passphrase", host.backup.passwordRef),
+          ...named("backup-environment", host.backup.environmentRef),
+        ]
+      : []),
     ...(isReference(host.disk.encryption)
       ? [{ path: "/tmp/disk.key", mode: 0o400, from: host.disk.encryption, installOnly: true }]
       : []),

@@ -40,6 +40,22 @@ export const wifiOnly: Rule = function* (input) {
   }
 };
 
+/** E607: k3OS kept backups on the disk they were of. */
+export const backupPlace: Rule = function* (input) {
+  const wrong = livingHosts(input.inventory).filter(
+    ({ backup }) =>
+      backup.enable === true && (backup.repository === undefined || backup.passwordRef === undefined),
+  );
+  for (const hosts of byEntry(input, wrong)) {
+    const { path, from } = field(input, hosts[0], "backup", "enable");
+    const names = summarizeNames(hosts.map(({ name }) => name));
+    yield error("E607", path, `backup without a repository and its password (${names})`, {
+      from,
+      fix: 'Set backup.repository, such as "s3:https://s3.example.org/backup/{name}", and backup.passwordRef.',
+    });
+  }
+};
+
 /** E603, E606: statements that exclude each other in one place. */
 export const exclusiveStatements: Rule = function* ({ document }) {
   for (const [path, { network, files }] of allVars(document)) {

@@ -4,7 +4,7 @@ import { auditOnly, bootstraps, privateGateways } from "./e2-mesh.ts";
 import { clusterIdentity, clusterJoining, clusterServers } from "./e3-clusters.ts";
 import { factsAgainst, sharedDisks, unstableDisks } from "./e4-disks.ts";
 import { brokenReferences, sopsKeys } from "./e5-secrets.ts";
-import { boardArch, exclusiveStatements, wifiOnly } from "./e6-hardware.ts";
+import { backupPlace, boardArch, exclusiveStatements, wifiOnly } from "./e6-hardware.ts";
 import { canaryTerms, riskyCanary } from "./e7-rollout.ts";
 import { oldRelease } from "./e8-release.ts";
 import { healthChecks } from "./e9-checks.ts";
@@ -31,6 +31,7 @@ export const RULES: readonly Rule[] = [
   boardArch,
   wifiOnly,
   exclusiveStatements,
+  backupPlace,
   riskyCanary,
   canaryTerms,
   oldRelease,

@@ -106,6 +106,44 @@ const file = z.strictObject({
   ref: secretRef.exactOptional(),
 });
 
+/** Words and meaning of the flake's modules: `services.macula.console`, `macula.softServe`, `macula.nats`. */
+const services = z.strictObject({
+  console: z
+    .strictObject({
+      image: text.exactOptional().describe("Container image of the Macula Console, with tag or digest"),
+      port: port.exactOptional(),
+      replicas: count.exactOptional(),
+    })
+    .exactOptional(),
+  softServe: z
+    .strictObject({
+      enable: z.boolean().exactOptional(),
+      port: port.exactOptional(),
+      publicUrl: text.exactOptional(),
+      openFirewall: z.boolean().exactOptional(),
+    })
+    .exactOptional(),
+  nats: z
+    .strictObject({
+      enable: z.boolean().exactOptional(),
+      port: port.exactOptional(),
+      listen: text.exactOptional().describe("Address to listen on; default: this machine only"),
+      jetstream: z.boolean().exactOptional(),
+    })
+    .exactOptional(),
+});
+
+const backup = z.strictObject({
+  enable: z.boolean().exactOptional(),
+  repository: text.exactOptional().describe("restic repository; {name} is the host's name"),
+  passwordRef: secretRef.exactOptional(),
+  environmentRef: secretRef.exactOptional().describe("Lines NAME=value, such as AWS_ACCESS_KEY_ID"),
+  schedule: text.exactOptional().describe("systemd calendar expression, such as daily or *-*-* 03:00:00"),
+  retention: z.int("must be a whole number").min(1, "must be at least 1").exactOptional(),
+  include: strings.exactOptional(),
+  exclude: strings.exactOptional(),
+});
+
 const shape = {
   address: text.exactOptional().describe("IP address, DNS name, or 10.40.1.10+ to count up over a range"),
   port: port.exactOptional(),
@@ -138,8 +176,8 @@ const shape = {
     .strictObject({ modules: strings.exactOptional(), sysctls: z.record(z.string(), scalar).exactOptional() })
     .exactOptional(),
   files: z.array(file).exactOptional(),
-  services: z.record(z.string(), z.unknown()).exactOptional(),
-  backup: z.record(z.string(), z.unknown()).exactOptional(),
+  services: services.exactOptional(),
+  backup: backup.exactOptional(),
   tags: z.array(slug).exactOptional(),
   labels: z.record(z.string(), scalar).exactOptional(),
   rollout: z

@@ -52,6 +52,18 @@ let
           else
             lib.types.anything.merge path defs;
       }
+    # Settings of a file format: nothing, or a tree.
+    else if name == "nullOr" then
+      lib.types.raw
+      // {
+        inherit name;
+        merge =
+          path: defs:
+          if builtins.all (d: isAttrs d.value && (d.value.type or null) != "derivation") defs then
+            mergeFreely path defs
+          else
+            lib.types.raw.merge path defs;
+      }
     else if builtins.elem name texts then
       lib.types.lines // { inherit name; }
     else if name == "bool" then

@@ -16,6 +16,7 @@ let
     "curl"
     "dosfstools"
     "e2fsprogs"
+    "findutils"
     "gawk"
     "getent"
     "gitMinimal"
@@ -40,6 +41,7 @@ let
     "pciutils"
     "raspberrypiWirelessFirmware"
     "rsync"
+    "sqlite"
     "systemd"
     "util-linux"
     "vim"
@@ -51,6 +53,7 @@ lib.genAttrs names package
     inherit system;
     isx86_64 = system == "x86_64-linux";
   };
+  runtimeShell = "/bin/sh";
   runCommand =
     name: _: _:
     package name;
