@@ -116,7 +116,7 @@ export function planInstall(input: InstallInput): InstallPlan {
     limits: {
       maxParallel: Math.max(1, allowanceOf(policy.maxParallel, hosts.length)),
       maxUnavailable: hosts.length,
-      maxUnavailablePerSite: null,
+      maxUnavailablePerSite: {},
       maxUnavailablePerCluster: {},
       maxUnavailablePerRole: {},
       maxParallelPerRole: {},

@@ -27,11 +27,17 @@ export function resolveLimits(
     ) as Partial<Record<Role, number>>;
 
   const parallel = resolve("max-parallel", policy.maxParallel, total);
-  const site = policy.maxUnavailable.site;
+  const ofSite = policy.maxUnavailable.site;
   const limits: Limits = {
     maxParallel: policy.maxParallelCap === undefined ? parallel : Math.min(parallel, policy.maxParallelCap),
     maxUnavailable: resolve("max-unavailable", policy.maxUnavailable.fleet, total),
-    maxUnavailablePerSite: site ? resolve("max-unavailable per site", site, total) : null,
+    maxUnavailablePerSite: Object.fromEntries(
+      [...Map.groupBy(hosts, (h) => h.site)].flatMap(([site, members]) =>
+        ofSite && site !== null
+          ? [[site, resolve(`max-unavailable of site ${site}`, ofSite, members.length)]]
+          : [],
+      ),
+    ),
     maxUnavailablePerCluster: Object.fromEntries(
       Object.entries(policy.maxUnavailable.clusters).map(([name, q]) => [
         name,

@@ -53,7 +53,8 @@ export interface Exclusion {
 export interface Limits {
   readonly maxParallel: number;
   readonly maxUnavailable: number;
-  readonly maxUnavailablePerSite: number | null;
+  /** By site; one that is not named has no limit of its own. */
+  readonly maxUnavailablePerSite: Readonly<Record<string, number>>;
   readonly maxUnavailablePerCluster: Readonly<Record<string, number>>;
   readonly maxUnavailablePerRole: Readonly<Partial<Record<Role, number>>>;
   readonly maxParallelPerRole: Readonly<Partial<Record<Role, number>>>;

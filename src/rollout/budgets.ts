@@ -135,7 +135,7 @@ export function blockedBy(usage: Usage, candidate: PlannedHost): Block | null {
     return full(`max-parallel of ${role}`, "its role");
   if (site !== null) {
     if (of(busy.site, site) >= limits.activatingPerSite) return full(`activations in ${site}`, "its site");
-    if (of(down.site, site) >= (limits.maxUnavailablePerSite ?? Infinity))
+    if (of(down.site, site) >= (limits.maxUnavailablePerSite[site] ?? Infinity))
       return full(`max-unavailable of ${site}`, "its site");
   }
   if (cluster !== null && of(down.cluster, cluster) >= (limits.maxUnavailablePerCluster[cluster] ?? Infinity))

@@ -127,7 +127,7 @@ export class Watch {
     most(
       `max-unavailable of ${site}`,
       at(all, inSite),
-      joint((p) => p.limits.maxUnavailablePerSite),
+      joint((p) => p.limits.maxUnavailablePerSite[site ?? ""]),
     );
     if (role === "bootstrap")
       most(

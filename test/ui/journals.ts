@@ -64,7 +64,7 @@ export function buildPlan(n: number, o: Partial<Plan> = {}): Plan {
     limits: {
       maxParallel: Math.max(1, Math.floor(n / 10)),
       maxUnavailable: Math.max(1, Math.floor(n / 10)),
-      maxUnavailablePerSite: null,
+      maxUnavailablePerSite: {},
       maxUnavailablePerCluster: {},
       maxUnavailablePerRole: {},
       maxParallelPerRole: { bootstrap: 1 },
