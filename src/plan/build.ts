@@ -138,14 +138,14 @@ function exclude(host: Host, input: PlanInput): Exclusion | null {
     return skip(`runs ${host.os}: audited only, see "macula-fleet convert ${host.name}"`);
   if (host.connect === "pull") return skip("pulls its own updates");
   if (known?.held !== undefined) return defer(known.held);
-  if (!input.targets.has(host.name)) return skip("nothing was built for it");
+  const to = input.targets.get(host.name)?.toplevel;
+  if (to === undefined) return skip("nothing was built for it");
   if (known && !known.reachable) {
     const { policy } = input.inventory.policy.offline;
     if (policy === "defer") return defer("offline when planned");
     if (policy === "skip") return skip("offline when planned");
   }
-  const to = input.targets.get(host.name)?.toplevel;
-  if (known?.current === to && (known?.profile ?? known?.current) === to) return skip("already runs it");
+  if (known?.current === to && (known.profile ?? to) === to) return skip("already runs it");
   return null;
 }
 

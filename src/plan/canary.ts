@@ -64,8 +64,7 @@ export function pickCanaries(candidates: readonly Candidate[], options: CanaryOp
 }
 
 function compare(a: readonly number[], b: readonly number[]): number {
-  const i = a.findIndex((value, at) => value !== b[at]);
-  return i < 0 ? 0 : (a[i] ?? 0) - (b[i] ?? 0);
+  return a.map((value, at) => value - (b[at] ?? 0)).find((difference) => difference !== 0) ?? 0;
 }
 
 function reason(

@@ -1,5 +1,5 @@
 /** Quorum guards: who must stay up while one of a critical few is touched. Pure. */
-import { type Inventory, ROLES } from "../inventory/model.ts";
+import { type Host, type Inventory, ROLES } from "../inventory/model.ts";
 import type { QuorumGuard } from "./model.ts";
 import type { Policy, Quantity } from "./policy.ts";
 import { floorOf } from "./quantity.ts";
@@ -13,36 +13,17 @@ export function buildGuards(inventory: Inventory, policy: Policy): QuorumGuard[]
   return ROLES.flatMap((role) => {
     const holders = active.filter((h) => h.roles.includes(role));
     const rules = policy.roles[role];
-    const guard = (site: string | null, minimum: Quantity, members: readonly string[]): QuorumGuard => ({
-      role,
-      site,
-      members,
-      required: Math.min(floorOf(minimum, members.length), members.length - 1),
-    });
-    const fleet =
-      rules?.minAvailable && holders.length > 0
-        ? [
-            guard(
-              null,
-              rules.minAvailable,
-              holders.map((h) => h.name),
-            ),
-          ]
-        : [];
-    const perSite = rules?.minAvailablePerSite;
-    const sites = perSite
-      ? [...Map.groupBy(holders, (h) => h.site)].flatMap(([site, hosts]) =>
-          site === null
-            ? []
-            : [
-                guard(
-                  site,
-                  perSite,
-                  hosts.map((h) => h.name),
-                ),
-              ],
-        )
-      : [];
-    return [...fleet, ...sites].filter((g) => g.required > 0);
+    const guard = (site: string | null, minimum: Quantity | undefined, members: readonly Host[]) => {
+      if (!minimum) return [];
+      const required = Math.min(floorOf(minimum, members.length), members.length - 1);
+      return required > 0 ? [{ role, site, members: members.map((h) => h.name), required }] : [];
+    };
+    const sites = [...Map.groupBy(holders, (h) => h.site)];
+    return [
+      ...guard(null, rules?.minAvailable, holders),
+      ...sites.flatMap(([site, hosts]) =>
+        site === null ? [] : guard(site, rules?.minAvailablePerSite, hosts),
+      ),
+    ];
   });
 }

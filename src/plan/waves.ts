@@ -46,32 +46,15 @@ export function buildWaves(
   };
 
   add("canary", "canary", canaries, policy.soak.canaryMs);
+  const { waveMs } = policy.soak;
   let taken = 0;
   (policy.waves ?? defaultLadder(total)).forEach((target, i) => {
-    const upTo = targetOf(target, total) - canaries.length;
-    if (upTo <= taken) return;
-    const soak = policy.soak.waveMs[Math.min(i, policy.soak.waveMs.length - 1)] ?? 0;
-    const parts = splitByRole(rest.slice(taken, upTo));
-    for (const part of parts) {
-      const role = part[0]?.role;
-      add(
-        "wave",
-        role === rest[0]?.role || role === undefined ? describe(target) : `${describe(target)} ${role}`,
-        part,
-        soak,
-      );
+    const upTo = Math.max(taken, targetOf(target, total) - canaries.length);
+    for (const [role, part] of Map.groupBy(rest.slice(taken, upTo), (h) => h.role)) {
+      const label = role === rest[0]?.role ? describe(target) : `${describe(target)} ${role}`;
+      add("wave", label, part, waveMs[i] ?? waveMs.at(-1) ?? 0);
     }
     taken = upTo;
   });
   return waves;
-}
-
-function splitByRole(hosts: readonly OrderedHost[]): OrderedHost[][] {
-  const parts: OrderedHost[][] = [];
-  for (const host of hosts) {
-    const last = parts.at(-1);
-    if (last && last[0]?.role === host.role) last.push(host);
-    else parts.push([host]);
-  }
-  return parts;
 }

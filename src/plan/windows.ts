@@ -6,7 +6,7 @@ const DAY = { sun: 0, mon: 1, tue: 2, wed: 3, thu: 4, fri: 5, sat: 6 } as const;
 
 export interface WindowState {
   readonly open: boolean;
-  /** When it closes (open) or next opens (closed); ms since the epoch. Null: never. */
+  /** When it closes (open) or next opens (closed); ms since the epoch. Null: always open. */
   readonly changesAt: number | null;
 }
 
@@ -15,9 +15,9 @@ export function windowState(windows: readonly MaintenanceWindow[], now: number):
   if (windows.length === 0) return { open: true, changesAt: null };
   const states = windows.map((w) => stateOf(w, now));
   const open = states.filter((s) => s.open);
-  const times = (open.length > 0 ? open : states).flatMap((s) => (s.changesAt === null ? [] : [s.changesAt]));
-  if (times.length === 0) return { open: open.length > 0, changesAt: null };
-  return { open: open.length > 0, changesAt: open.length > 0 ? Math.max(...times) : Math.min(...times) };
+  return open.length > 0
+    ? { open: true, changesAt: Math.max(...open.map((s) => s.changesAt)) }
+    : { open: false, changesAt: Math.min(...states.map((s) => s.changesAt)) };
 }
 
 /** Would something that takes `estimateMs` and starts now still be over before the window closes? */
@@ -26,27 +26,29 @@ export function fits(windows: readonly MaintenanceWindow[], now: number, estimat
   return state.open && (state.changesAt === null || now + estimateMs <= state.changesAt);
 }
 
-/** What was last found out about a window, and since when: it stays true until it changes, and is slow to find out. */
-const known = new WeakMap<MaintenanceWindow, { readonly since: number; readonly state: WindowState }>();
+interface Turn {
+  readonly open: boolean;
+  readonly changesAt: number;
+}
 
-function stateOf(window: MaintenanceWindow, now: number): WindowState {
+/** What was last found out about a window, and since when: it stays true until it changes, and is slow to find out. */
+const known = new WeakMap<MaintenanceWindow, Turn & { readonly since: number }>();
+
+function stateOf(window: MaintenanceWindow, now: number): Turn {
   const last = known.get(window);
-  if (last && last.since <= now && now < (last.state.changesAt ?? -Infinity)) return last.state;
-  const state = lookUp(window, now);
-  known.set(window, { since: now, state });
+  if (last && last.since <= now && now < last.changesAt) return last;
+  const state = { ...lookUp(window, now), since: now };
+  known.set(window, state);
   return state;
 }
 
-function lookUp(window: MaintenanceWindow, now: number): WindowState {
-  const [hour = "0", minute = "0"] = window.start.split(":");
+function lookUp(window: MaintenanceWindow, now: number): Turn {
+  const [hour, minute] = window.start.split(":");
   const days = window.days.map((d) => DAY[d]).join(",") || "*";
-  const cron = new Cron(`0 ${Number(minute)} ${Number(hour)} * * ${days}`, {
-    timezone: window.tz,
-    paused: true,
-  });
+  const cron = new Cron(`0 ${Number(minute)} ${Number(hour)} * * ${days}`, { timezone: window.tz });
   // The start that could still cover `now` is the first one after `now - length`.
-  const start = cron.nextRun(new Date(now - window.lengthMs))?.getTime() ?? null;
-  if (start === null) return { open: false, changesAt: null };
+  // A time of the day comes again in every week.
+  const start = cron.nextRun(new Date(now - window.lengthMs))?.getTime() ?? Infinity;
   return start <= now
     ? { open: true, changesAt: start + window.lengthMs }
     : { open: false, changesAt: start };

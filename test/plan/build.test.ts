@@ -239,6 +239,32 @@ describe("guards", () => {
     ]);
   });
 
+  test("only hosts that are in service and run NixOS, by every role they hold", () => {
+    const [a, b, c, d] = boots(4) as [Host, Host, Host, Host];
+    const hosts: Host[] = [
+      a,
+      { ...b, role: "gateway", roles: ["bootstrap", "gateway"] },
+      { ...c, state: "maintenance" },
+      { ...d, os: "k3os" },
+      aHost("p"),
+    ];
+    const roles = { bootstrap: { minAvailable: pct(51) }, gateway: { minAvailable: pct(51) } };
+    expect(aPlan(anInventory(hosts, { roles })).guards).toEqual([
+      { role: "bootstrap", site: null, members: ["b-0", "b-1"], required: 1 },
+    ]);
+  });
+
+  test("of the fleet and of each site, where both are asked for; hosts without a site have none", () => {
+    const sites = ["gent", "gent", "gent", "brugge", null, null];
+    const hosts = sites.map((site, i) => aHost(`g-${i}`, "gateway", { site }));
+    const roles = { gateway: { minAvailable: pct(50), minAvailablePerSite: pct(50) } };
+    const guards = aPlan(anInventory(hosts, { roles })).guards;
+    expect(guards.map((g) => [g.site, g.members.length, g.required])).toEqual([
+      [null, 6, 3],
+      ["gent", 3, 2],
+    ]);
+  });
+
   test("per site: a gateway is not touched while the other one of its site is down", () => {
     const hosts = [
       aHost("g-1", "gateway", { site: "gent" }),

@@ -5,6 +5,7 @@ import type { Quantity } from "../../src/plan/policy.ts";
 import {
   allowanceOf,
   floorOf,
+  isZero,
   parseQuantity,
   describe as show,
   targetOf,
@@ -105,6 +106,19 @@ describe("writing and reading", () => {
         expect(parseQuantity(show(q))).toEqual(q);
       }),
     );
+  });
+
+  test.each([" 3 ", "3", 3])("%j is three", (text) => {
+    expect(parseQuantity(text)).toEqual(count(3));
+  });
+
+  test("nothing is nothing, written either way", () => {
+    fc.assert(
+      fc.property(quantity, (q) => {
+        expect(isZero(q)).toBe(/^0( %)?$/.test(show(q)));
+      }),
+    );
+    expect([pct(0), count(0)].map(isZero)).toEqual([true, true]);
   });
 
   test.each(["-1", "1.5", "110%", "10 %%", "ten", "", "%", "1e3", "0x10"])("%j is refused", (text) => {

@@ -109,6 +109,12 @@ describe("open and closed", () => {
   });
 });
 
+test("of several closed windows the next to open is waited for", () => {
+  const at = Date.UTC(2026, 6, 1, 12);
+  const windows = [nightly("04:00", 1, "UTC"), nightly("22:00", 1, "UTC"), nightly("13:00", 1, "UTC")];
+  expect(windowState(windows, at)).toEqual({ open: false, changesAt: Date.UTC(2026, 6, 1, 13) });
+});
+
 describe("the clock changes", () => {
   const brussels = [nightly("02:30", 2, "Europe/Brussels")];
 
