@@ -105,7 +105,9 @@ async function resolveContent(
 async function metadata(url: string, o: FlakeOptions, call: NixCall) {
   const result = await o.run.run(commands.flakeMetadata(url, o.nixOptions), call);
   if (result.code === 0) return parseFlakeMetadata(result.stdout);
-  throw new FleetError("build-failed", `the flake ${url} cannot be read:\n${lastLines(result.stderr)}`);
+  throw new FleetError("build-failed", `the flake ${url} cannot be read:\n${lastLines(result.stderr)}`, {
+    hint: `see all of it with: nix flake metadata ${url}`,
+  });
 }
 
 function summary(files: readonly string[]): string {

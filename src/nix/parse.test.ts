@@ -115,6 +115,9 @@ describe("text", () => {
   it("keeps the end of a log, without colours", () => {
     const log = Array.from({ length: 30 }, (_, i) => `\u001b[31mline ${i}\u001b[0m`).join("\n");
     expect(lastLines(`${log}\n`).split("\n")).toEqual(Array.from({ length: 20 }, (_, i) => `line ${i + 10}`));
+    // Without the warnings that Nix repeats, where there is an error to see.
+    expect(lastLines("warning: a\nwarning: b\nerror: c\n  d")).toBe("error: c\n  d");
+    expect(lastLines("warning: a")).toBe("warning: a");
   });
   it("takes store paths only", () => {
     expect(parsePaths(`warning: x\n${A}\n${B}\n`)).toEqual([A, B]);

@@ -111,7 +111,9 @@ export function systemVersion(toplevel: string): string {
 
 /** The end of a log: what a person needs to see of a failed build. */
 export function lastLines(text: string, count = 20): string {
-  return stripAnsi(text).trimEnd().split("\n").slice(-count).join("\n");
+  const lines = stripAnsi(text).trimEnd().split("\n");
+  const error = lines.some((l) => l.startsWith("error:"));
+  return (error ? lines.filter((l) => !l.startsWith("warning:")) : lines).slice(-count).join("\n");
 }
 
 function read<T>(schema: z.ZodType<T>, json: string, what: string): T {

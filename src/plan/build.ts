@@ -15,6 +15,8 @@ export interface KnownHost {
   readonly profile?: string | null;
   /** Why it must not be touched now: a hold, a lock. */
   readonly held?: string;
+  /** Why it would fail as things stand, such as a refused key; no outage. */
+  readonly trouble?: string;
 }
 
 export interface PlanInput {
@@ -171,9 +173,14 @@ function warningsOf(hosts: readonly PlannedHost[], input: PlanInput): string[] {
     const scope = all.filter((o) => o.role === h.role && (h.role === "bootstrap" || o.site === h.site));
     return scope.length === 1;
   });
-  return alone.map((h) =>
+  const troubled = hosts.flatMap((h) => {
+    const trouble = input.known.get(h.name)?.trouble;
+    return trouble === undefined ? [] : [`${h.name} will fail as things stand: ${trouble}`];
+  });
+  const spof = alone.map((h) =>
     h.role === "bootstrap"
       ? `${h.name} is the only bootstrap host: nobody can join the mesh while it restarts its services`
       : `${h.name} is the only gateway of ${h.site ?? "its site"}: its site is offline while it restarts its network`,
   );
+  return [...troubled, ...spof];
 }

@@ -89,8 +89,10 @@ export function knownHosts(
       const hold = held ? { held: `held by ${held.by}: ${held.reason}` } : {};
       if (!seen) return held ? [[host.name, { reachable: true, current: null, ...hold }]] : [];
       if (!seen.reachable) {
-        // A refused key or login is no outage: it is kept in the plan, where it fails with its own words.
-        return [[host.name, { reachable: !seen.failure.transient, current: null, ...hold }]];
+        // A refused key or login is no outage: it stays in the plan, with a warning, and fails with its own words.
+        const { transient, message } = seen.failure;
+        const trouble = transient ? {} : { trouble: message.replace(`${host.name}: `, "") };
+        return [[host.name, { reachable: !transient, current: null, ...trouble, ...hold }]];
       }
       const o = seen.observation;
       const own = o.hold

@@ -35,8 +35,11 @@ function isAbort(error: unknown): boolean {
 }
 
 function expected(error: FleetError, context: ErrorContext): Line[] {
+  // What a program said below the first line, such as an evaluation's trace, keeps its lines.
+  const [first = "", ...said] = error.message.trimEnd().split("\n");
   return [
-    line(bad("error: "), strong(error.message), dim(`  [${error.code}]`)),
+    line(bad("error: "), strong(first), dim(`  [${error.code}]`)),
+    ...said.map((text) => line("  ", text)),
     ...facts(error.data),
     ...causes(error.cause),
     ...(error.hint === undefined ? [] : [line("  fix: ", error.hint)]),

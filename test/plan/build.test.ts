@@ -277,3 +277,14 @@ describe("guards", () => {
     expect(warnings).toEqual([expect.stringContaining("g-3 is the only gateway of brugge")]);
   });
 });
+
+test("a host that refuses us stays in the plan, with a warning", () => {
+  const inventory = anInventory([aHost("a"), aHost("b")]);
+  const known = new Map([
+    ["a", { reachable: true, current: system("a", "r1") }],
+    ["b", { reachable: true, current: null, trouble: "HOST KEY CHANGED" }],
+  ]);
+  const plan = aPlan(inventory, { known });
+  expect(plan.hosts.map((h) => h.name).sort()).toEqual(["a", "b"]);
+  expect(plan.warnings).toContain("b will fail as things stand: HOST KEY CHANGED");
+});

@@ -23,6 +23,18 @@ it("says what happened, where, why and what to do", () => {
   ]);
 });
 
+it("keeps the lines of what another program said", () => {
+  const error = new FleetError(
+    "build-failed",
+    "the flake cannot be read:\nerror: attribute 'x' missing\n  at 3:4",
+  );
+  expect(describeError(error, CONTEXT).text.split("\n")).toEqual([
+    "error: the flake cannot be read:  [build-failed]",
+    "  error: attribute 'x' missing",
+    "    at 3:4",
+  ]);
+});
+
 it("keeps stacks of expected errors for -v", () => {
   const error = new FleetError("usage", "no");
   expect(describeError(error, CONTEXT).text).not.toContain("errors.test");
@@ -49,7 +61,7 @@ it("does not take an interruption for a bug", () => {
 
 it("passes nothing a host said on to the terminal but text", () => {
   const error = new FleetError("command-failed", "host said \u001b[2Jboo\r\n");
-  expect(describeError(error, CONTEXT).text).toBe("error: host said boo    [command-failed]");
+  expect(describeError(error, CONTEXT).text).toBe("error: host said boo   [command-failed]");
   const colored = describeError(error, { ...CONTEXT, color: true }).text;
   expect(colored).toContain("\u001b[31m");
   expect(stripVTControlCharacters(colored)).toContain("host said boo");
