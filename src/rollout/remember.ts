@@ -1,5 +1,5 @@
 /** After a run: what to remember of each host, for `status`, `rollback`, `--limit state=…` and catch-up. */
-import type { HostRecord, Store } from "../store/store.ts";
+import type { HostChange, HostRecord, Store } from "../store/store.ts";
 import type { RolloutState } from "./state.ts";
 
 export async function rememberHosts(store: Store, state: RolloutState, now: number): Promise<void> {
@@ -12,10 +12,10 @@ export function hostRecords(
   state: RolloutState,
   before: ReadonlyMap<string, HostRecord>,
   now: number,
-): HostRecord[] {
+): HostChange[] {
   const targets = new Map(state.plan.hosts.map((h) => [h.name, h.to]));
   const { id, revision } = state.plan;
-  return [...state.hosts.values()].flatMap((host): HostRecord[] => {
+  return [...state.hosts.values()].flatMap((host): HostChange[] => {
     const to = targets.get(host.name);
     const old = before.get(host.name);
     const base = { host: host.name, ...(host.contactAt === null ? {} : { seenAt: host.contactAt }) };
@@ -26,11 +26,12 @@ export function hostRecords(
             ...base,
             outcome: "updated",
             outcomeRun: id,
-            revision,
+            revision: revisionOf(to, state, old),
+            previousRevision: host.previous === old?.lastHealthy ? old?.revision : undefined,
             failures: 0,
             ...(to === undefined ? {} : { current: to, lastHealthy: to }),
             ...(host.previous === null ? {} : { previousHealthy: host.previous }),
-            owes: undefined as never,
+            owes: undefined,
           },
         ];
       case "reverted":
@@ -60,4 +61,15 @@ export function hostRecords(
         return [];
     }
   });
+}
+
+/** A rollback is not a revision: what it went to has the one it had before; undefined where nobody here gave it one. */
+function revisionOf(
+  to: string | undefined,
+  { plan }: RolloutState,
+  old: HostRecord | undefined,
+): string | undefined {
+  if (plan.kind === "rollout") return plan.revision;
+  if (to === old?.previousHealthy) return old?.previousRevision;
+  return to === old?.lastHealthy ? old?.revision : undefined;
 }

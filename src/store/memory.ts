@@ -15,7 +15,7 @@ import {
   unknownRun,
   writtenJournal,
 } from "./records.ts";
-import type { HostRecord, Lease, PendingCommand, RunId, RunRecord, Store } from "./store.ts";
+import type { HostChange, HostRecord, Lease, PendingCommand, RunId, RunRecord, Store } from "./store.ts";
 
 interface Journal {
   record: RunRecord;
@@ -145,8 +145,8 @@ export class MemoryStore implements Store {
     return new Map(this.#hosts);
   }
 
-  async putHost(record: HostRecord): Promise<void> {
-    this.#hosts.set(record.host, mergeHost(this.#hosts.get(record.host), record));
+  async putHost(change: HostChange): Promise<void> {
+    this.#hosts.set(change.host, mergeHost(this.#hosts.get(change.host), change));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { FleetError } from "../errors.ts";
 import { type EventBody, FleetEvent, RunState } from "../rollout/events.ts";
-import type { HostRecord, PendingCommand, RunId, RunRecord } from "./store.ts";
+import type { HostChange, HostRecord, PendingCommand, RunId, RunRecord } from "./store.ts";
 
 const int = z.number().int();
 
@@ -27,6 +27,7 @@ export const HostRecordSchema = z.object({
   revision: z.string().exactOptional(),
   lastHealthy: z.string().exactOptional(),
   previousHealthy: z.string().exactOptional(),
+  previousRevision: z.string().exactOptional(),
   outcome: z.enum(["updated", "reverted", "failed", "deferred", "installed"]).exactOptional(),
   outcomeRun: z.string().exactOptional(),
   held: z.object({ reason: z.string(), by: z.string(), since: z.number() }).exactOptional(),
@@ -143,7 +144,7 @@ export function readEvents(
 }
 
 /** The fields given replace what is known; an explicit `undefined` removes a field. */
-export function mergeHost(known: HostRecord | undefined, change: HostRecord): HostRecord {
+export function mergeHost(known: HostRecord | undefined, change: HostChange): HostRecord {
   return HostRecordSchema.parse(JSON.parse(JSON.stringify({ ...known, ...change })));
 }
 

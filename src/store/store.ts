@@ -44,10 +44,12 @@ export interface HostRecord {
   readonly seenAt?: number;
   readonly current?: string;
   readonly generation?: number;
+  /** Of `lastHealthy`. */
   readonly revision?: string;
   /** Last system that passed its health checks and was committed: what `rollback` goes to. */
   readonly lastHealthy?: string;
   readonly previousHealthy?: string;
+  readonly previousRevision?: string;
   readonly outcome?: "updated" | "reverted" | "failed" | "deferred" | "installed";
   readonly outcomeRun?: RunId;
   /** Kept out of rollouts until `unhold`. */
@@ -56,6 +58,11 @@ export interface HostRecord {
   readonly owes?: { readonly run: RunId; readonly revision: string; readonly since: number };
   readonly failures?: number;
 }
+
+/** What to change of a host's record: an explicit `undefined` removes a field. */
+export type HostChange = Pick<HostRecord, "host"> & {
+  readonly [K in keyof HostRecord]?: HostRecord[K] | undefined;
+};
 
 /**
  * The fleet's memory. One contract suite (`test/contract/store.ts`) runs on every implementation.
@@ -114,6 +121,6 @@ export interface Store extends AsyncDisposable {
   acknowledge(run: RunId, ids: readonly number[]): Promise<void>;
 
   hosts(): Promise<ReadonlyMap<string, HostRecord>>;
-  /** Merges the fields given; an explicit `undefined` removes a field. */
-  putHost(record: HostRecord): Promise<void>;
+  /** Merges the fields given. */
+  putHost(change: HostChange): Promise<void>;
 }

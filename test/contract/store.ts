@@ -147,7 +147,7 @@ function hostRecords(make: () => Promise<Subject>): void {
         outcomeRun: "r-1",
       });
       // As JavaScript callers may: the types ask them to spell a removal out.
-      await store().putHost({ host: "node-01", held: undefined } as unknown as { host: string });
+      await store().putHost({ host: "node-01", held: undefined });
       const known = (await store().hosts()).get("node-01");
       expect(known).not.toHaveProperty("held");
       expect(known).toMatchObject({ revision: "b" });

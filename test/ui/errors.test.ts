@@ -61,7 +61,7 @@ it("does not take an interruption for a bug", () => {
 
 it("passes nothing a host said on to the terminal but text", () => {
   const error = new FleetError("command-failed", "host said \u001b[2Jboo\r\n");
-  expect(describeError(error, CONTEXT).text).toBe("error: host said boo   [command-failed]");
+  expect(describeError(error, CONTEXT).text).toBe("error: host said boo  [command-failed]");
   const colored = describeError(error, { ...CONTEXT, color: true }).text;
   expect(colored).toContain("\u001b[31m");
   expect(stripVTControlCharacters(colored)).toContain("host said boo");

@@ -85,6 +85,6 @@ export const command = defineCommand({
 /** Who runs the target already, by whatever way it got there, owes nothing. */
 async function settle(store: Store, plan: Plan): Promise<void> {
   for (const { host, reason } of plan.excluded) {
-    if (reason === "already runs it") await store.putHost({ host, owes: undefined as never });
+    if (reason === "already runs it") await store.putHost({ host, owes: undefined });
   }
 }

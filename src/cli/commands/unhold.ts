@@ -12,7 +12,7 @@ export const command = defineCommand({
       args,
       async (host, { driver, store, signal }) => {
         // Both notes: the controller's own and the one on the host. An explicit undefined removes the field.
-        await store.putHost({ host: host.name, held: undefined as never });
+        await store.putHost({ host: host.name, held: undefined });
         await driver.unhold(host, { signal });
         return { held: null };
       },

@@ -16,7 +16,7 @@ import {
   unknownRun,
   writtenJournal,
 } from "../records.ts";
-import type { HostRecord, Lease, PendingCommand, RunId, RunRecord, Store } from "../store.ts";
+import type { HostChange, HostRecord, Lease, PendingCommand, RunId, RunRecord, Store } from "../store.ts";
 import type { SqlDatabase, SqlSession } from "./database.ts";
 import { insertEvents, marks, RUN_COLUMNS, readRun, runValues } from "./rows.ts";
 
@@ -194,8 +194,8 @@ export class SqlStore implements Store {
     });
   }
 
-  putHost(record: HostRecord): Promise<void> {
-    const { host } = record;
+  putHost(change: HostChange): Promise<void> {
+    const { host } = change;
     return this.#db.write(async (session) => {
       // First make sure that there is a row to lock: two controllers may meet a host at the same moment.
       await session.all(
@@ -207,7 +207,7 @@ export class SqlStore implements Store {
         `SELECT body FROM ${this.#schema}.host WHERE host = ?${this.#db.lockRows}`,
         host,
       );
-      const merged = mergeHost(this.#host(host, row?.body), record);
+      const merged = mergeHost(this.#host(host, row?.body), change);
       await session.all(
         `UPDATE ${this.#schema}.host SET body = ? WHERE host = ?`,
         JSON.stringify(merged),

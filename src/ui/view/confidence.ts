@@ -9,6 +9,7 @@ import type { ViewState } from "./model.ts";
  */
 export function canaryStatistics(view: ViewState): string | null {
   const { run } = view;
+  if (run.plan.kind !== "rollout") return null; // old systems going back are no sample of the new one
   if (run.status === "succeeded" && view.incidents.size === 0) {
     const all = [...run.hosts.values()].filter((h) => h.state === "updated").length;
     return all === 0 ? null : clean(all);

@@ -1,0 +1,63 @@
+/** What is remembered of hosts after runs: which revision a host has, also after it went back. */
+import { expect, test } from "vitest";
+import type { Plan } from "../../src/plan/model.ts";
+import type { HostState } from "../../src/rollout/events.ts";
+import { hostRecords, rememberHosts } from "../../src/rollout/remember.ts";
+import { initialState, type RolloutState } from "../../src/rollout/state.ts";
+import { MemoryStore } from "../../src/store/memory.ts";
+import { aHost, anInventory, aPlan, system } from "../support/fleet.ts";
+
+const inventory = anInventory([aHost("a")]);
+
+/** A run of one host that ended like this. */
+function ended(plan: Plan, state: HostState, previous: string): RolloutState {
+  const run = initialState({
+    ts: "2026-01-01T00:00:00.000Z",
+    seq: 1,
+    rollout: plan.id,
+    level: "info",
+    msg: "",
+    type: "plan",
+    data: { plan },
+  });
+  const host = run.hosts.get("a");
+  if (!host) throw new Error("no host");
+  return { ...run, hosts: new Map([["a", { ...host, state, previous }]]) };
+}
+
+const planOf = (from: string, to: string, revision: string, kind: Plan["kind"] = "rollout") =>
+  aPlan(inventory, {
+    kind,
+    revision,
+    force: true,
+    known: new Map([["a", { reachable: true, current: system("a", from) }]]),
+    targets: new Map([["a", { toplevel: system("a", to), size: 1 }]]),
+  });
+
+test("a host that was rolled back has the revision it had before, not the name of the run", async () => {
+  const store = new MemoryStore();
+  const go = (from: string, to: string, revision: string, kind?: Plan["kind"]) =>
+    rememberHosts(store, ended(planOf(from, to, revision, kind), "updated", system("a", from)), 1);
+  const record = async () => (await store.hosts()).get("a");
+
+  await go("r1", "r2", "r2");
+  expect(await record()).toMatchObject({ revision: "r2", lastHealthy: system("a", "r2") });
+  await go("r2", "r3", "r3");
+  expect(await record()).toMatchObject({ revision: "r3", previousRevision: "r2" });
+  await go("r3", "r2", "last healthy", "rollback");
+  expect(await record()).toMatchObject({
+    revision: "r2",
+    lastHealthy: system("a", "r2"),
+    previousRevision: "r3",
+  });
+  await go("r2", "r3", "undo of r-1", "undo");
+  expect(await record()).toMatchObject({ revision: "r3", previousRevision: "r2" });
+});
+
+test("a system nobody here gave a revision has none", () => {
+  const before = new Map([["a", { host: "a", revision: "r9", lastHealthy: system("a", "r9") }]]);
+  const run = ended(planOf("r9", "r0", "generation 3", "rollback"), "updated", system("a", "r9"));
+  expect(hostRecords(run, before, 1)).toMatchObject([
+    { host: "a", revision: undefined, previousRevision: "r9", owes: undefined },
+  ]);
+});
