@@ -22,7 +22,7 @@ function ended(plan: Plan, state: HostState, previous: string): RolloutState {
   });
   const host = run.hosts.get("a");
   if (!host) throw new Error("no host");
-  return { ...run, hosts: new Map([["a", { ...host, state, previous }]]) };
+  return { ...run, hosts: run.hosts.with("a", { ...host, state, previous }) };
 }
 
 const planOf = (from: string, to: string, revision: string, kind: Plan["kind"] = "rollout") =>
