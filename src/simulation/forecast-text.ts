@@ -1,15 +1,28 @@
 /** A forecast for people. Pure. */
+
+import { alike, firstOf } from "../ui/view/alike.ts";
 import { bytes as prettyBytes, duration as time } from "../ui/view/format.ts";
+import { namesIn } from "../ui/view/plan.ts";
 import type { FleetForecast, RolloutForecast } from "./forecast.ts";
+
+const SITES = 12;
 
 export function forecastText({ plan, good, unhealthy, cutOff }: FleetForecast): string {
   const waves = good.perWave.map(
     (w) =>
       `  wave ${w.index}  ${w.label.padEnd(18)} ${String(w.hosts).padStart(5)} hosts  ${time(w.startsMs).padStart(10)} to ${time(w.endsMs)}`,
   );
-  const sites = Object.entries(good.bytesPerSite)
-    .sort(([, a], [, b]) => b - a)
-    .map(([site, bytes]) => `  ${(site || "no site").padEnd(20)} ${prettyBytes(bytes)}`);
+  const { shown, more } = firstOf(
+    Object.entries(good.bytesPerSite).sort(([, a], [, b]) => b - a),
+    SITES,
+  );
+  const sites = shown.map(([site, bytes]) => `  ${(site || "no site").padEnd(20)} ${prettyBytes(bytes)}`);
+  const least = shown.at(-1)?.[1] ?? 0;
+  if (more > 0) sites.push(`  and ${more} more sites, ${prettyBytes(least)} or less each`);
+  const warnings = alike(plan.warnings, (text) => text, namesIn(plan)).flatMap((group) => {
+    const few = firstOf(group, 3);
+    return [...few.shown.map((w) => `! ${w}`), ...(few.more > 0 ? [`  and ${few.more} more like it`] : [])];
+  });
   return [
     `Simulated, nothing was touched: ${plan.hosts.length} hosts in ${plan.waves.length} waves.`,
     "",
@@ -23,7 +36,7 @@ export function forecastText({ plan, good, unhealthy, cutOff }: FleetForecast): 
     "What a bad release would cost under these settings:",
     `  its service does not come up   ${cost(unhealthy)}`,
     `  it cuts its hosts off          ${cost(cutOff)}`,
-    ...plan.warnings.map((w) => `! ${w}`),
+    ...warnings,
     "",
   ].join("\n");
 }

@@ -47,6 +47,8 @@ export interface WaveForecast {
 
 export interface RolloutForecast {
   readonly durationMs: number;
+  /** In its journal. */
+  readonly events: number;
   /** `succeeded`, `paused`, … and why. */
   readonly end: string;
   readonly reason: string | null;
@@ -190,6 +192,7 @@ class Score {
     const state = this.#state;
     return {
       durationMs: Math.max(0, this.#last - plan.createdAt),
+      events: state?.lastSeq ?? 0,
       end: state?.status ?? "planned",
       reason: state?.detail ?? state?.reason ?? null,
       bytesPerSite,

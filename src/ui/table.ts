@@ -1,5 +1,4 @@
-import Table from "cli-table3";
-import { clean } from "./view/width.ts";
+import { clean, pad, width } from "./view/width.ts";
 
 /** One column of a listing; `cell` returns text, `null` shows as `-`. */
 export interface Column<T> {
@@ -10,23 +9,7 @@ export interface Column<T> {
   readonly wide?: boolean;
 }
 
-const NO_BORDER = {
-  top: "",
-  "top-mid": "",
-  "top-left": "",
-  "top-right": "",
-  bottom: "",
-  "bottom-mid": "",
-  "bottom-left": "",
-  "bottom-right": "",
-  left: "",
-  "left-mid": "",
-  mid: "",
-  "mid-mid": "",
-  right: "",
-  "right-mid": "",
-  middle: "   ",
-};
+const GAP = "   ";
 
 /** A listing as kubectl prints it: capital heads, no borders, nothing cut. Ends without a newline. */
 export function renderTable<T>(
@@ -35,17 +18,18 @@ export function renderTable<T>(
   o: { readonly wide?: boolean } = {},
 ): string {
   const shown = columns.filter((c) => o.wide === true || c.wide !== true);
-  const table = new Table({
-    head: shown.map((c) => c.head.toUpperCase()),
-    colAligns: shown.map((c) => c.align ?? "left"),
-    chars: NO_BORDER,
-    style: { head: [], border: [], "padding-left": 0, "padding-right": 0, compact: true },
-  });
-  for (const row of rows) table.push(shown.map((c) => text(c.cell(row))));
+  const table = [
+    shown.map((c) => c.head.toUpperCase()),
+    ...rows.map((row) => shown.map((c) => text(c.cell(row)))),
+  ];
+  const cells = shown.map((_, i) => table.reduce((most, line) => Math.max(most, width(line[i] ?? "")), 0));
   return table
-    .toString()
-    .split("\n")
-    .map((l) => l.trimEnd())
+    .map((line) =>
+      line
+        .map((cell, i) => pad(cell, cells[i] ?? 0, shown[i]?.align === "right" ? "left" : "right"))
+        .join(GAP)
+        .trimEnd(),
+    )
     .join("\n");
 }
 

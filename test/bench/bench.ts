@@ -1,12 +1,14 @@
 /**
- * How fast, measured; not a test. `node test/bench/bench.ts [help] [rollout] [exec]`, all without an argument.
+ * How fast, measured; not a test. `node test/bench/bench.ts [help] [scale] [rollout] [exec]`, all without an argument.
  * Ratios are taken within one run on one machine; absolute times only mean something beside the machine's name.
  */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { cpus, tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { simulateRollout } from "../../src/simulation/forecast.ts";
 import { NODE, PROGRAM } from "../support/cli-process.ts";
+import { aHost, anInventory, aPlan } from "../support/fleet.ts";
 import { createWorkspace, sshdMissing, startSshd } from "../support/sshd.ts";
 import { type Cost, measure, median } from "./process.ts";
 
@@ -44,6 +46,56 @@ async function help(env: Record<string, string>): Promise<void> {
       `help ${what}: ${seconds(ours)}, full import ${seconds(all)}, ratio ${(ours / all).toFixed(2)}; without Node's own start (${seconds(bare)}) ${((ours - bare) / (all - bare)).toFixed(2)}`,
     );
   }
+}
+
+/** A whole rollout in virtual time, by fleet size: what one event costs must not grow with the fleet. Promised: under twice. */
+async function scale(): Promise<void> {
+  const ofSize = async (n: number) => {
+    const inventory = rangesOf(n);
+    const before = process.cpuUsage();
+    const plan = aPlan(inventory);
+    const planned = process.cpuUsage(before);
+    const { events, updated } = await simulateRollout(plan, inventory);
+    const { user, system } = process.cpuUsage(before);
+    const [planning, all] = [(planned.user + planned.system) / 1e6, (user + system) / 1e6];
+    return { n, events, updated, planning, rolling: all - planning };
+  };
+  await ofSize(100); // Warm: what is compiled later is no part of the comparison.
+  const runs = [];
+  for (const n of [500, 5000]) {
+    const run = await ofSize(n);
+    runs.push(run);
+    say(
+      `scale: ${n} hosts, ${run.updated} updated: plan ${seconds(run.planning)} CPU, rollout ${seconds(run.rolling)} CPU, ${run.events} events, ${((run.rolling / run.events) * 1e6).toFixed(0)} us each`,
+    );
+  }
+  const [small, large] = runs.map((run) => run.rolling / run.events);
+  say(`scale: an event of 5000 hosts costs ${((large ?? 0) / (small ?? 1)).toFixed(2)} times one of 500`);
+}
+
+/** 50 hosts a site, with the timers of real fleets. */
+function rangesOf(n: number) {
+  const minute = 60_000;
+  return anInventory(
+    Array.from({ length: n }, (_, i) =>
+      aHost(`h-${i}`, i < 3 ? "bootstrap" : i % 50 === 49 ? "gateway" : "peer", {
+        site: `site-${Math.floor(i / 50)}`,
+      }),
+    ),
+    {
+      maxParallel: { kind: "percent", pct: 10 },
+      maxParallelCap: 25,
+      maxUnavailable: { fleet: { kind: "percent", pct: 10 }, clusters: {} },
+      perSite: { activating: 1, copying: 2 },
+      confirmTimeoutMs: 3 * minute,
+      minHealthyTimeMs: minute,
+      healthyDeadlineMs: 10 * minute,
+      progressDeadlineMs: 30 * minute,
+      soak: { canaryMs: 15 * minute, waveMs: [5 * minute] },
+      finalBakeMs: 10 * minute,
+      offline: { policy: "defer", catchUpMs: 1e9, unreachableDeadlineMs: 10 * minute },
+    },
+  );
 }
 
 async function rollout(env: Record<string, string>, hosts = 200): Promise<void> {
@@ -142,7 +194,7 @@ const home = await mkdtemp(join(tmpdir(), "macula-bench-"));
 const env = { HOME: home, XDG_STATE_HOME: join(home, "state"), XDG_CACHE_HOME: join(home, "cache") };
 say(`${cpus().length} x ${cpus()[0]?.model}, Node ${process.version}`);
 try {
-  for (const [name, bench] of Object.entries({ help, rollout, exec })) {
+  for (const [name, bench] of Object.entries({ help, scale, rollout, exec })) {
     if (wanted.length === 0 || wanted.includes(name)) await bench(env);
   }
 } finally {

@@ -11,6 +11,7 @@ import { remaining } from "../../src/ui/view/pace.ts";
 import { planLines } from "../../src/ui/view/plan.ts";
 import { summaryLines } from "../../src/ui/view/summary.ts";
 import { clean, width } from "../../src/ui/view/width.ts";
+import { aHost, anInventory, aPlan } from "../support/fleet.ts";
 import { buildPlan, canaryFailed, Journal, large, MESH_DOWN, START, success } from "./journals.ts";
 
 const viewOf = (journal: Journal): ViewState => {
@@ -280,6 +281,31 @@ describe("the plan", () => {
 
   it("shows waves, picks with reasons, resolved quantities, exclusions, warnings, bytes and hash", () => {
     expect(text(planLines(plan, { columns: 100 }))).toMatchSnapshot();
+  });
+
+  it("fits 5000 hosts of 100 sites onto two screens, and holds nothing back when asked for all", () => {
+    const hosts = Array.from({ length: 5000 }, (_, i) =>
+      aHost(`h-${i}`, i % 25 === 0 ? "gateway" : "peer", {
+        site: `site-${Math.floor(i / 50)}`,
+        ...(i % 50 === 49 ? { os: "k3os" as const } : {}),
+      }),
+    );
+    const inventory = anInventory(hosts, {
+      roles: { gateway: { minAvailablePerSite: { kind: "count", n: 1 } } },
+    });
+    const only = aPlan({ ...inventory, hosts: hosts.filter((h, i) => h.role === "peer" || i % 50 === 0) });
+    const plan = { ...aPlan(inventory), warnings: only.warnings };
+    const folded = planLines(plan, { columns: 100 });
+    expect(folded.length).toBeLessThan(60);
+    expect(text(folded)).toContain(
+      "quorum  gateway in site-0, site-1, site-2, site-3 and 96 more: 1 of 2 must be up",
+    );
+    expect(text(folded)).toMatch(/is the only gateway of site-\d+: .*\n +and 97 more like it/);
+    expect(text(folded)).toMatch(/skipped {2}h-49, h-99, .* and 94 more {2}runs k3os/);
+    expect(text(folded)).toMatch(/88 more sites [\d.]+ MiB \(\d+ hosts\)/);
+    const all = text(planLines(plan, { columns: 100, all: true }));
+    for (const { name } of plan.hosts) expect(all).toContain(name);
+    for (const warning of plan.warnings) expect(all).toContain(warning);
   });
 
   it("names every host with its reason when asked to", () => {

@@ -1,5 +1,6 @@
 /** A plan as text: the same for `plan` and at the start of `rollout`. Pure. */
 import type { Plan, PlannedHost, PlannedWave, Resolution } from "../../plan/model.ts";
+import { alike, firstOf } from "./alike.ts";
 import { kindOf } from "./classes.ts";
 import { bytes, duration, names, plural, versions } from "./format.ts";
 import { accent, dim, flow, type Line, line, span, strong, warn } from "./line.ts";
@@ -17,10 +18,10 @@ export function planLines(plan: Plan, o: PlanViewOptions): Line[] {
     title(plan),
     ...resolved(plan, o.columns),
     ...plan.waves.flatMap((wave) => waveLines(plan, wave, o)),
-    ...guardLines(plan),
-    ...traffic(plan, o.columns),
+    ...guardLines(plan, o),
+    ...traffic(plan, o),
     ...excluded(plan, o),
-    ...plan.warnings.map((text) => line(warn(" warning "), text)),
+    ...warnings(plan, o),
     line(dim(` plan hash ${plan.hash}`)),
   ];
 }
@@ -91,18 +92,37 @@ function groupsByRole(hosts: readonly PlannedHost[]): Line[][] {
   });
 }
 
-function guardLines(plan: Plan): Line[] {
-  return plan.guards.map((g) =>
-    line(
-      dim(` quorum  ${g.role}${g.site === null ? "" : ` in ${g.site}`}: `),
-      `${g.required} of ${g.members.length} must be up`,
-      dim(`  ${names(g.members, 4)}`),
-    ),
-  );
+function guardLines(plan: Plan, o: PlanViewOptions): Line[] {
+  const [fleet, sites] = [
+    plan.guards.filter((g) => g.site === null),
+    plan.guards.filter((g) => g.site !== null),
+  ];
+  const same = Map.groupBy(sites, (g) => `${g.role} ${g.required} ${g.members.length}`);
+  const groups = [...fleet.map((g) => [g]), ...(o.all ? sites.map((g) => [g]) : same.values())];
+  return groups.flatMap((group) => {
+    const [g] = group;
+    if (g === undefined) return [];
+    const where =
+      g.site === null
+        ? ""
+        : ` in ${names(
+            group.map((other) => other.site ?? ""),
+            4,
+          )}`;
+    return [
+      line(
+        dim(` quorum  ${g.role}${where}: `),
+        `${g.required} of ${g.members.length} must be up`,
+        group.length === 1 && dim(`  ${names(g.members, 4)}`),
+      ),
+    ];
+  });
 }
 
-/** The whole closure per host at most; what is already there is not copied. */
-function traffic(plan: Plan, columns: number): Line[] {
+const SITES = 12;
+
+/** The whole closure per host at most; what is already there is not copied. The sites with the most to copy first. */
+function traffic(plan: Plan, o: PlanViewOptions): Line[] {
   const sites = new Map<string, { bytes: number; hosts: number }>();
   for (const host of plan.hosts) {
     if (host.closureBytes === 0) continue;
@@ -112,21 +132,51 @@ function traffic(plan: Plan, columns: number): Line[] {
     sites.set(host.site ?? "no site", site);
   }
   if (sites.size === 0) return [];
-  const segments = [...sites].map(([site, t]) =>
-    line(`${site} ${bytes(t.bytes)}`, dim(` (${plural(t.hosts, "host")})`)),
+  const text = (site: string, t: { readonly bytes: number; readonly hosts: number }) =>
+    line(`${site} ${bytes(t.bytes)}`, dim(` (${plural(t.hosts, "host")})`));
+  const all = [...sites];
+  if (o.all || all.length <= SITES)
+    return flow([line(" to copy at most"), ...all.map(([site, t]) => text(site, t))], o.columns, {
+      indent: 10,
+    });
+  const most = all.toSorted(([, a], [, b]) => b.bytes - a.bytes);
+  const rest = most.slice(SITES).map(([, t]) => t);
+  const sum = (of: (t: { bytes: number; hosts: number }) => number) => rest.reduce((n, t) => n + of(t), 0);
+  const others = text(`${rest.length} more sites`, {
+    bytes: sum((t) => t.bytes),
+    hosts: sum((t) => t.hosts),
+  });
+  return flow(
+    [line(" to copy at most"), ...most.slice(0, SITES).map(([site, t]) => text(site, t)), others],
+    o.columns,
+    { indent: 10 },
   );
-  return flow([line(" to copy at most"), ...segments], columns, { indent: 10 });
 }
 
 function excluded(plan: Plan, o: PlanViewOptions): Line[] {
-  const groups = new Map<string, string[]>();
-  for (const e of plan.excluded) {
-    const key = `${e.state}\0${e.reason}`;
-    groups.set(key, [...(groups.get(key) ?? []), e.host]);
-  }
-  return [...groups].map(([key, hosts]) => {
-    const [state = "", reason = ""] = key.split("\0");
+  const groups = alike(plan.excluded, (e) => `${e.state} ${e.reason}`, namesIn(plan));
+  return groups.flatMap((group) => {
+    const hosts = group.map((e) => e.host);
+    const [first] = group;
+    if (first === undefined) return [];
     const list = o.all ? hosts.join(", ") : names(hosts, 6);
-    return line(span(` ${pad(state, 8)} `, state === "deferred" ? "warn" : "dim"), list, dim(`  ${reason}`));
+    const tone = first.state === "deferred" ? "warn" : "dim";
+    return [line(span(` ${pad(first.state, 8)} `, tone), list, dim(`  ${first.reason}`))];
   });
+}
+
+function warnings(plan: Plan, o: PlanViewOptions): Line[] {
+  if (o.all) return plan.warnings.map((text) => line(warn(" warning "), text));
+  return alike(plan.warnings, (text) => text, namesIn(plan)).flatMap((group) => {
+    const { shown, more } = firstOf(group, 3);
+    return [
+      ...shown.map((text) => line(warn(" warning "), text)),
+      ...(more > 0 ? [line("         ", dim(`and ${more} more like it`))] : []),
+    ];
+  });
+}
+
+/** What warnings and reasons tell apart: hosts and sites. */
+export function namesIn(plan: Plan): ReadonlySet<string> {
+  return new Set([...plan.hosts.flatMap((h) => [h.name, h.site ?? ""]), ...plan.excluded.map((e) => e.host)]);
 }
