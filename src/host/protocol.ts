@@ -21,6 +21,7 @@ export const HostPhase = z.enum([
   "reverted", // back on `from`, for `reason`
   "revert-failed", // needs a human
 ]);
+export type HostPhase = z.infer<typeof HostPhase>;
 
 /** `/var/lib/macula-fleet/state.json`: the last activation this host took part in. */
 export const HostStateFile = z.object({

@@ -4,6 +4,7 @@ import { moved } from "./bodies.ts";
 import type { Context } from "./context.ts";
 import type { Decision, Effect } from "./effects.ts";
 import type { EventBody } from "./events.ts";
+import { isRolledBack } from "./roll-back.ts";
 import { type HostProgress, isSilent, type RolloutState } from "./state.ts";
 import { checkMs, giveUpAfterMs, lostAfterMs, pollMs } from "./timing.ts";
 
@@ -43,6 +44,8 @@ export function attend(state: RolloutState, host: HostProgress, context: Context
     case "committing":
       return asked ? act({ kind: "commit", host: host.name }) : act(observe);
     case "reverting":
+      // Its guards agreed to one attempt to reach it, then. Whether that arrived only the host can say.
+      if (isRolledBack(host)) return poll(observe, asked && host.touchedAt > host.since);
       return poll(
         {
           kind: "revert",

@@ -5,54 +5,34 @@ import { isAtRisk } from "./classes.ts";
 import { countIn, hostsIn } from "./groups.ts";
 import { attemptKey, type HostProgress, type RolloutState } from "./state.ts";
 
-/** Counted by other rollouts that run at the same time; budgets hold across all of them. */
-export interface Elsewhere {
-  readonly unavailable: number;
-  readonly perSite: Readonly<Record<string, number>>;
-  readonly perRole: Readonly<Record<string, number>>;
-  /** Their names: none of them counts as standing by for another. */
-  readonly names: ReadonlySet<string>;
-  /** Hosts that others in flight there are reached through. */
-  readonly via: ReadonlySet<string>;
+/** Where a host stands in the fleet: what limits are counted by. */
+export type Place = Pick<PlannedHost, "name" | "role" | "site" | "cluster" | "via">;
+
+/** Hosts that other runs have, or left, unavailable: budgets hold across all of them. By name. */
+export type Elsewhere = ReadonlyMap<string, Place>;
+
+export const NOWHERE_ELSE: Elsewhere = new Map();
+
+/** What another run has unavailable now. */
+export function unavailableIn(state: RolloutState): Place[] {
+  return hostsIn(state, "unavailable").flatMap((h) => state.targets.get(h.name) ?? []);
 }
 
-export const NOWHERE_ELSE: Elsewhere = {
-  unavailable: 0,
-  perSite: {},
-  perRole: {},
-  names: new Set(),
-  via: new Set(),
-};
-
-/** What the hosts of another run add to `Elsewhere`. */
-export function addElsewhere(sum: Elsewhere, state: RolloutState): Elsewhere {
-  const perSite: Record<string, number> = { ...sum.perSite };
-  const perRole: Record<string, number> = { ...sum.perRole };
-  const names = new Set(sum.names);
-  const via = new Set(sum.via);
-  let { unavailable } = sum;
-  for (const host of hostsIn(state, "unavailable")) {
-    const target = state.targets.get(host.name);
-    if (!target) continue;
-    unavailable++;
-    names.add(host.name);
-    if (target.via !== null) via.add(target.via);
-    perRole[target.role] = (perRole[target.role] ?? 0) + 1;
-    if (target.site !== null) perSite[target.site] = (perSite[target.site] ?? 0) + 1;
-  }
-  return { unavailable, perSite, perRole, names, via };
-}
+/** Is it unavailable for another run's sake? Not any more once this run has met it at rest: then its own word counts. */
+export const isElsewhere = (state: RolloutState, elsewhere: Elsewhere, name: string): boolean =>
+  elsewhere.has(name) && (state.hosts.get(name)?.previous ?? null) === null;
 
 /** Who takes up room right now. Counted once per decision, then kept up as slots are given away (`occupy`). */
 export interface Usage {
   readonly state: RolloutState;
-  readonly elsewhere: Elsewhere;
   /** How many of the current wave may be in flight at once (`slowStart`). */
   readonly opened: number;
   /** In flight of the current wave: each of them may still fail. */
   inWave: number;
   readonly busy: Count;
   readonly down: Count;
+  /** Of other runs. */
+  readonly elsewhere: Count;
 }
 
 interface Count {
@@ -73,18 +53,24 @@ export function measure(state: RolloutState, starting: ReadonlySet<string>, else
     cluster: new Map(),
     via: new Map(),
   });
-  const down: Count = {
-    ...empty(),
-    all: elsewhere.unavailable,
-    role: new Map(Object.entries(elsewhere.perRole)),
-    site: new Map(Object.entries(elsewhere.perSite)),
+  const usage: Usage = {
+    state,
+    opened: slowStart(state),
+    inWave: 0,
+    busy: empty(),
+    down: empty(),
+    elsewhere: empty(),
   };
-  const usage: Usage = { state, elsewhere, opened: slowStart(state), inWave: 0, busy: empty(), down };
+  for (const place of elsewhere.values()) {
+    if (!isElsewhere(state, elsewhere, place.name)) continue;
+    count(usage.elsewhere, place);
+    count(usage.down, place);
+  }
   for (const host of hostsIn(state, "unavailable")) {
     const target = state.targets.get(host.name);
     if (!target || starting.has(host.name)) continue;
     if (isAtRisk(host)) occupy(usage, host, target);
-    else count(usage.down, target);
+    else if (!usage.down.names.has(host.name)) count(usage.down, target);
   }
   for (const name of starting) {
     const [host, target] = [state.hosts.get(name), state.targets.get(name)];
@@ -100,7 +86,7 @@ export function occupy(usage: Usage, host: HostProgress, target: PlannedHost): v
   if (host.wave === usage.state.wave) usage.inWave++;
 }
 
-function count(c: Count, target: PlannedHost): void {
+function count(c: Count, target: Place): void {
   const plus = (map: Map<string, number>, key: string | null) =>
     key === null || map.set(key, (map.get(key) ?? 0) + 1);
   c.all++;
@@ -141,7 +127,7 @@ export function blockedBy(usage: Usage, candidate: PlannedHost): Block | null {
   if (cluster !== null && of(down.cluster, cluster) >= (limits.maxUnavailablePerCluster[cluster] ?? Infinity))
     return full(`max-unavailable of cluster ${cluster}`);
   if (via !== null && (busy.names.has(via) || elsewhere.names.has(via))) return full(`${via} is in flight`);
-  if (of(busy.via, name) > 0 || elsewhere.via.has(name)) return full("hosts behind it are in flight");
+  if (of(busy.via, name) > 0 || of(elsewhere.via, name) > 0) return full("hosts behind it are in flight");
   return null;
 }
 

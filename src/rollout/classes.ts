@@ -30,8 +30,7 @@ export const isFailed = (h: HostProgress): boolean => FAILED.has(h.state);
 /** It was told to activate in this attempt, so it may not be what it was. */
 export const wasTouched = (h: HostProgress): boolean => h.fence !== null;
 /** Counts against max-unavailable: at risk, or broken by an activation and waiting for a human. */
-export const isUnavailable = (h: HostProgress): boolean =>
-  isAtRisk(h) || (h.state === "failed" && wasTouched(h));
+export const isUnavailable = (h: HostProgress): boolean => isAtRisk(h) || h.unsettled;
 
 export interface Tally {
   readonly ok: number;

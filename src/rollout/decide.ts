@@ -14,7 +14,7 @@ import { countIn, hasAny, hostsIn, needsEvidence } from "./groups.ts";
 import { outage, stillOut } from "./outage.ts";
 import { advanceWave } from "./progress.ts";
 import { rollBack } from "./roll-back.ts";
-import { activate, prepare } from "./slots.ts";
+import { activate, obstacle, prepare } from "./slots.ts";
 import { soakChecks } from "./soak.ts";
 import { isSilent, type RolloutState } from "./state.ts";
 import { estimateMs } from "./timing.ts";
@@ -194,10 +194,9 @@ function advanceRunning(turn: Turn): Step {
   // Time without a controller is nobody's lack of progress.
   const progressAt = Math.max(state.progressAt, context.resumedAt);
   if (context.now - progressAt > deadline) {
-    return {
-      events: [runMoved(state, "paused", "no host was updated within the progress deadline", "deadline")],
-      effects: [],
-    };
+    const why = obstacle(state, context);
+    const msg = `no host was updated within the progress deadline${why === null ? "" : ` (${why})`}`;
+    return { events: [runMoved(state, "paused", msg, "deadline", msg)], effects: [] };
   }
   const begun = prepare(state, context);
   const step = begun.events.length > 0 ? begun : activate(state, context);

@@ -9,10 +9,11 @@ import { applyCommand, type Reply } from "./commands.ts";
 import type { Context } from "./context.ts";
 import { decide } from "./decide.ts";
 import type { Decision, Effect, EffectKind, Outcome } from "./effects.ts";
-import type { EventBody, FleetEvent } from "./events.ts";
+import { type EventBody, type FleetEvent, TERMINAL_STATES } from "./events.ts";
 import { giveBack, interpret } from "./interpret.ts";
 import { Neighbours } from "./neighbours.ts";
 import { type Performer, perform } from "./perform.ts";
+import { rememberUnsettled } from "./remember.ts";
 import { RULES, type Rules } from "./rules.ts";
 import { evolve, type RolloutState, replay } from "./state.ts";
 import { patiently } from "./store-patience.ts";
@@ -120,7 +121,7 @@ class Engine {
     this.#resumedAt = deps.clock.now();
     this.#resumedSeq = state.lastSeq;
     this.#renewAt = this.#resumedAt + LEASE_TTL_MS / 3;
-    this.#neighbours = new Neighbours(deps.store, runId);
+    this.#neighbours = new Neighbours(deps.store, runId, deps);
     const wake = () => this.#wake();
     signals.drain.addEventListener("abort", wake, { signal: this.#life.signal });
     const leave = () => {
@@ -162,7 +163,7 @@ class Engine {
       fence: this.lease.fence,
       resumedAt: this.#resumedAt,
       resumedSeq: this.#resumedSeq,
-      elsewhere: this.#neighbours.sum,
+      elsewhere: this.#neighbours.elsewhere,
       rules: this.#deps.rules ?? RULES,
     };
   }
@@ -201,7 +202,9 @@ class Engine {
   async #lookAround(): Promise<void> {
     const now = this.#deps.clock.now();
     const active = this.state.status === "running" || this.state.status === "rolling_back";
-    if (now < this.#neighboursAt || !active) return;
+    if (!active) return;
+    this.#neighbours.leftovers.look(now, this.#life.signal, () => this.#wake());
+    if (now < this.#neighboursAt && this.#neighboursAt - now <= NEIGHBOUR_POLL_MS) return;
     this.#neighboursAt = now + NEIGHBOUR_POLL_MS;
     await this.#patiently(() => this.#neighbours.refresh());
   }
@@ -220,6 +223,8 @@ class Engine {
     if (bodies.length === 0) return [];
     const { store, clock } = this.#deps;
     const now = clock.now(); // fixed: a repeated append must be the very same one
+    if (bodies.some((b) => b.type === "rollout.state" && TERMINAL_STATES.has(b.data.to)))
+      await this.#patiently(() => rememberUnsettled(store, this.state, now));
     const events = await this.#patiently(() =>
       store.append(this.#runId, this.state.lastSeq, bodies, { now, fence: this.lease.fence, acknowledge }),
     );

@@ -42,6 +42,8 @@ export interface HostProgress {
   readonly evidence: readonly string[] | null;
   /** Already committed when it was made to revert: the revert must move the profile back too. */
   readonly committed: boolean;
+  /** Given up after it was told to activate, and not seen at rest since: another attempt changes nothing about that. */
+  readonly unsettled: boolean;
   readonly wave: number;
 }
 

@@ -2,14 +2,15 @@
 
 import type { CheckResult, Observation } from "../host/protocol.ts";
 import type { PlannedHost } from "../plan/model.ts";
+import { isAtRest } from "./at-rest.ts";
 import { about, iso, moved, runMoved } from "./bodies.ts";
-import { measure } from "./budgets.ts";
+import { isElsewhere, measure } from "./budgets.ts";
 import { isAtRisk } from "./classes.ts";
 import type { Context } from "./context.ts";
 import { type Decision, NOTHING, type Outcome } from "./effects.ts";
 import type { EventBody, HostState } from "./events.ts";
 import { interpretFailure } from "./interpret-failure.ts";
-import { goesBack } from "./roll-back.ts";
+import { goesBack, isRolledBack, sendBack } from "./roll-back.ts";
 import { guarding } from "./slots.ts";
 import type { HostProgress, RolloutState } from "./state.ts";
 import { backoffMs, pollMs } from "./timing.ts";
@@ -25,12 +26,13 @@ export function interpret(state: RolloutState, outcome: Outcome, context: Contex
   switch (outcome.effect.kind) {
     case "observe":
     case "revert": {
-      const { observation } = outcome as OutcomeOf<"observe">;
-      return say(
-        ...(host.state === "preflight"
-          ? preflight(state, host, target, observation, context)
-          : observed(state, host, target, observation, context)),
-      );
+      const { observation } = outcome as OutcomeOf<"observe" | "revert">;
+      if (host.state === "preflight") return say(...preflight(state, host, target, observation, context));
+      // Cut short by a restart: what began without its guards' objection goes on without asking them again.
+      const cutShort =
+        isRolledBack(host) && observation.state?.phase === "reverting" && !observation.revertArmed;
+      const events = observed(state, host, target, observation, context);
+      return { events, effects: cutShort ? [sendBack(host)] : [] };
     }
     case "stage": {
       const { bytes, rebootNeeded } = outcome as OutcomeOf<"stage">;
@@ -100,6 +102,11 @@ function preflight(
       seen,
     );
     if (found) return [found];
+  }
+  if (!isAtRest(seen)) {
+    const what = file === null ? "a run" : `attempt ${file.attempt} of ${file.rollout}`;
+    const failure = { code: "host-busy", message: `${what} is not over there`, transient: true } as const;
+    return interpretFailure(state, host, "observe", failure, context);
   }
   if (seen.current === target.to && seen.profile === target.to) return go("skipped", "already runs it");
   if (seen.hold !== null) return go("deferred", `held by ${seen.hold.by}: ${seen.hold.reason}`);
@@ -192,14 +199,14 @@ function guarded(
   // Healthy now, but in flight: it may be gone in a moment, so it does not stand by for this one.
   const standing = (name: string) => {
     const other = state.hosts.get(name);
-    return !context.elsewhere.names.has(name) && !(other !== undefined && isAtRisk(other));
+    return !isElsewhere(state, context.elsewhere, name) && !(other !== undefined && isAtRisk(other));
   };
   const tight = context.rules.missing(readings.map((r) => ({ ...r, healthy: r.healthy.filter(standing) })));
   if (tight)
     return say(waits(state, host, `waits for other ${tight.role} hosts that are in flight`, context));
   const usage = measure(state, guarding(context, host.name), context.elsewhere);
   if (context.rules.blockedBy(usage, target) !== null) return NOTHING;
-  if (back) return say(goesBack(state, host));
+  if (back) return { events: [goesBack(state, host)], effects: [sendBack(host)] };
   const deadline = iso(context.now + state.plan.policy.confirmTimeoutMs);
   const msg = host.mode === "boot" ? "sets it for the next boot and restarts" : "activates";
   return {
@@ -211,11 +218,12 @@ function guarded(
 /** Another rollout claimed the same room, or the guard's word grew old: the host, not told anything yet, waits again. */
 export function giveBack(state: RolloutState, name: string, context: Context): EventBody[] {
   const host = state.hosts.get(name);
-  if (host?.state !== "activating") return [];
+  const before = host?.state === "activating" ? "staged" : host?.state === "reverting" ? "updated" : null;
+  if (!host || before === null) return [];
   const message = "the slot was gone before anything began";
   const pause = backoffMs({ ...host, name: `${state.plan.id} ${name}`, tries: 0 }, state.plan.policy);
   const failure = { code: "host-busy", message, transient: true };
-  return [moved(state, host, "staged", message, { failure, deadline: iso(context.now + pause) })];
+  return [moved(state, host, before, message, { failure, deadline: iso(context.now + pause) })];
 }
 
 /** The guard does not agree now: asked again a little later. */

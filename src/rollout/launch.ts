@@ -9,6 +9,7 @@ import { buildPlan, fingerprint, type KnownHost, type PlanInput } from "../plan/
 import type { Plan } from "../plan/model.ts";
 import type { HostRecord, Lease, RunKind, Store } from "../store/store.ts";
 import { type FleetEvent, TERMINAL_STATES } from "./events.ts";
+import { rememberUnsettled } from "./remember.ts";
 import { replay } from "./state.ts";
 import { type Sighting, survey } from "./survey.ts";
 
@@ -207,6 +208,7 @@ async function refuseOverlap(store: Store, plan: Plan, o: StartOptions): Promise
         },
       );
     }
+    await rememberUnsettled(store, state, o.clock.now());
     await store.append(
       run.id,
       state.lastSeq,

@@ -5,6 +5,7 @@
 import type { HostStateFile, Observation } from "../host/protocol.ts";
 import { moved } from "./bodies.ts";
 import type { EventBody, HostState } from "./events.ts";
+import { isRolledBack } from "./roll-back.ts";
 import type { HostProgress, RolloutState } from "./state.ts";
 import { lateWordMs } from "./timing.ts";
 
@@ -35,32 +36,34 @@ export function reconcile(place: Place, seen: Observation): EventBody | null {
   return recorded(place, seen, file, go);
 }
 
+/** Its word may still be on the way. */
+const isLate = ({ state, host, now }: Place): boolean =>
+  now >= host.since && now - host.since < lateWordMs(state.plan.policy);
+
 /** The host knows nothing of this attempt. */
-function untouched({ state, host, now }: Place, seen: Observation, go: Go): EventBody | null {
+function untouched(place: Place, seen: Observation, go: Go): EventBody | null {
+  const { host } = place;
   if (seen.current !== host.previous) {
     return go("drifted", `runs ${seen.current}, which this rollout neither found nor put there`, {
       failure: failed("host-protocol", "runs an unexpected system"),
     });
   }
   if (host.state === "reverting") return go("reverted", "nothing had begun there");
-  if (host.state === "activating" && now >= host.since && now - host.since < lateWordMs(state.plan.policy))
-    return null;
+  if (host.state === "activating" && isLate(place)) return null;
   if (seen.closureValid === false) return go("staging", "the activation never began and its closure is gone");
   return go("staged", "the activation never began; it is tried again");
 }
 
 /** The host's own record of this attempt. */
-function recorded(
-  { state, host, to }: Place,
-  seen: Observation,
-  file: HostStateFile,
-  go: Go,
-): EventBody | null {
+function recorded(place: Place, seen: Observation, file: HostStateFile, go: Go): EventBody | null {
+  const { state, host, to } = place;
   // The record was written in an earlier boot: what it says about running units is over.
   const restarted = seen.bootId !== file.bootId;
   const goingBack = host.state === "reverting";
   switch (file.phase) {
     case "committed":
+      if (isRolledBack(host) && !isLate(place))
+        return go("updated", "was not told to go back: waits for its turn");
       if (goingBack) return null; // Made to revert after its commit: it has not begun yet.
       return seen.current === to || seen.profile === to
         ? go("updated", "committed: profile and boot default are the new system")

@@ -1,11 +1,22 @@
 /** After a run: what to remember of each host, for `status`, `rollback`, `--limit state=…` and catch-up. */
 import type { HostChange, HostRecord, Store } from "../store/store.ts";
+import { isUnavailable } from "./classes.ts";
 import type { RolloutState } from "./state.ts";
 
 export async function rememberHosts(store: Store, state: RolloutState, now: number): Promise<void> {
   const before = await store.hosts();
   for (const record of hostRecords(state, before, now)) await store.putHost(record);
 }
+
+/** Before a run ends: whom it leaves behind unsettled, so that the budgets of other runs count them without a gap. */
+export async function rememberUnsettled(store: Store, state: RolloutState, now: number): Promise<void> {
+  for (const host of state.hosts.values())
+    if (isUnavailable(host))
+      await store.putHost({ host: host.name, unsettled: { run: state.plan.id, since: now } });
+}
+
+/** Settled, whatever was recorded before. */
+const SETTLED = { unsettled: undefined };
 
 /** Pure part of `rememberHosts`. */
 export function hostRecords(
@@ -24,6 +35,7 @@ export function hostRecords(
         return [
           {
             ...base,
+            ...SETTLED,
             outcome: "updated",
             outcomeRun: id,
             revision: revisionOf(to, state, old),
@@ -38,6 +50,7 @@ export function hostRecords(
         return [
           {
             ...base,
+            ...SETTLED,
             outcome: "reverted",
             outcomeRun: id,
             failures: (old?.failures ?? 0) + 1,

@@ -10,6 +10,16 @@ import type { HostProgress, RolloutState } from "./state.ts";
 
 type Step = Decision & { readonly wakeAt?: number | null };
 
+/** Under way only because the rollout goes back: it serves until it begins, so the guards have a word in when. */
+export const isRolledBack = (host: HostProgress): boolean =>
+  host.state === "reverting" && host.committed && host.failure?.code === "rolled-back";
+
+export const sendBack = (host: HostProgress): Effect => ({
+  kind: "revert",
+  host: host.name,
+  reason: "operator",
+});
+
 export const goesBack = (state: RolloutState, host: HostProgress): EventBody =>
   moved(state, host, "reverting", "goes back to its old system", {
     failure: { code: "rolled-back", message: "rolled back with the rollout", transient: false },
@@ -32,6 +42,7 @@ export function rollBack(state: RolloutState, context: Context, busy: boolean): 
       effects: [],
     };
   }
+  if (context.draining) return { events: [], effects: [] };
   const usage = measure(state, guarding(context), context.elsewhere);
   const effects: Effect[] = [];
   let wakeAt: number | null = left ? giveUpAt + 1 : null;

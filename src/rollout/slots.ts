@@ -76,6 +76,15 @@ export function keepsOut({ keepsOut }: Block, { role, site }: HostProgress, clos
   return keepsOut === "everybody";
 }
 
+/** What keeps the first staged host waiting, for people. */
+export function obstacle(state: RolloutState, context: Context): string | null {
+  const [host] = hostsIn(state, "staged");
+  const target = host && state.targets.get(host.name);
+  if (!target) return null;
+  const block = context.rules.blockedBy(measure(state, guarding(context), context.elsewhere), target);
+  return block === null ? null : `${target.name} waits: ${block.limit}`;
+}
+
 /** Guards under way hold their host's slot. */
 export function guarding(context: Context, but?: string): ReadonlySet<string> {
   return new Set(

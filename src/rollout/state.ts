@@ -53,6 +53,9 @@ const INTENTS: ReadonlySet<HostState> = new Set([
   "unknown",
 ]);
 
+/** Moves that follow a look at a host where nothing was under way. */
+const SEEN_AT_REST: ReadonlySet<HostState> = new Set(["staging", "skipped", "updated", "reverted"]);
+
 export function initialState(event: EventOf<"plan">): RolloutState {
   const plan = event.data.plan as Plan;
   const at = Date.parse(event.ts);
@@ -84,6 +87,7 @@ export function initialState(event: EventOf<"plan">): RolloutState {
     bytes: 0,
     evidence: null,
     committed: false,
+    unsettled: false,
     wave: wave.get(name) ?? 0,
   });
   const names = new Map<string, HostState>([
@@ -247,6 +251,8 @@ function withHostState(state: RolloutState, event: EventOf<"host.state">, at: nu
       health: moved && (d.to === "confirming" || d.to === "updated") ? unknownHealth : host.health,
       bytes: host.bytes + (d.bytes ?? 0),
       committed: d.to === "updated" ? true : d.to === "reverted" ? false : host.committed,
+      unsettled:
+        d.to === "failed" ? host.unsettled || host.fence !== null : host.unsettled && !SEEN_AT_REST.has(d.to),
     };
   });
   return d.to === "updated" && d.from !== "updated" ? { ...next, progressAt: at } : next;

@@ -53,9 +53,10 @@ const machineFault =
     );
   };
 
+/** Mostly somebody plugs it in again soon; now and then long after everybody gave it up. */
 const power: Misfortune = (t, random) => {
   const host = random.pick(t.world.hosts);
-  const ms = random.int(1, 120) * 1000;
+  const ms = random.int(1, random.chance(0.2) ? 1200 : 120) * 1000;
   t.note(`${host}: power off for ${ms / 1000} s`);
   t.world.change(host, (m) => cutPower(m));
   t.world.markUnfit(host);

@@ -3,6 +3,7 @@ import { FleetError } from "../errors.ts";
 import { nextEvent } from "../lab/machine/clock.ts";
 import { drive } from "../rollout/engine.ts";
 import type { FleetEvent } from "../rollout/events.ts";
+import { rememberHosts } from "../rollout/remember.ts";
 import type { Rules } from "../rollout/rules.ts";
 import { type RolloutState, replay } from "../rollout/state.ts";
 import { MemoryStore } from "../store/memory.ts";
@@ -56,6 +57,14 @@ export async function simulate(seed: number, options: SimulationOptions = {}): P
   const shared = new MemoryStore();
   const trace = (line: string) =>
     options.trace?.(`${((scheduler.now - START) / 1000).toFixed(1).padStart(8)} ${line}`);
+  if (options.trace)
+    world.watch((host, operation, p, before, after) => {
+      const [was, is] = [before.disk.state, after.disk.state];
+      if (is && is !== was && operation !== "check")
+        trace(
+          `  ${host} obeys ${operation} of ${p.RUN}/${p.ATTEMPT}: ${was?.phase ?? "nothing"} -> ${is.phase}`,
+        );
+    });
   let awayUntil = 0;
   let deaths = 0;
   let born = 0;
@@ -123,6 +132,7 @@ export async function simulate(seed: number, options: SimulationOptions = {}): P
     // Another controller may have begun since the lease was given back.
     const whole = events.length === state.lastSeq ? state : null;
     for (const problem of judgeJournal(events, whole)) watch.violate(problem);
+    await rememberHosts(shared, state, c.clock.now());
     trace(`${c.name} ends: ${state.status} ${state.reason ?? ""}`);
     if (isOver(state.status)) {
       over.add(c.run);
@@ -217,7 +227,7 @@ export async function simulate(seed: number, options: SimulationOptions = {}): P
   }
   const virtualMs = scheduler.now - START;
   // Calm: whatever was armed fires, whatever was off comes back.
-  const rest = scheduler.now + 15 * 60_000;
+  const rest = scheduler.now + 30 * 60_000;
   while (watch.violations.length === 0 && scheduler.now < rest) {
     scheduler.at(rest, () => undefined);
     await scheduler.step();

@@ -4,7 +4,7 @@ import type { Machine } from "../lab/machine/model.ts";
 import type { Parameters } from "../lab/machine/operations/operation.ts";
 import type { Plan, PlannedHost } from "../plan/model.ts";
 import { windowState } from "../plan/windows.ts";
-import { isAtRiskInTruth, type World } from "./world.ts";
+import { isAtRiskInTruth, isBusyInTruth, type World } from "./world.ts";
 
 /** A guard asks first, then the host is touched: what broke in between nobody could know. */
 const GUARD_LATENCY_MS = 60_000;
@@ -91,12 +91,12 @@ export class Watch {
   #mayBeTouched(plan: Plan, host: PlannedHost, how: string): void {
     const { limits } = plan;
     const world = this.#world;
-    const atRisk = world.hosts.filter(
-      (name) => name === host.name || (isAtRiskInTruth(world.machine(name)) && !world.unfitSince.has(name)),
-    );
+    const atRisk = world.hosts.filter((name) => name === host.name || isAtRiskInTruth(world.machine(name)));
     const all = atRisk.flatMap((name) => this.#targets.get(name) ?? []);
     const own = new Set(plan.hosts.map((h) => h.name));
-    const mine = all.filter((h) => own.has(h.name));
+    // What lost its power takes no slot and goes through no gateway; unavailable it is.
+    const busy = all.filter((h) => h.name === host.name || isBusyInTruth(world.machine(h.name)));
+    const mine = busy.filter((h) => own.has(h.name));
     const at = (list: readonly PlannedHost[], same: (h: PlannedHost) => boolean) => list.filter(same).length;
     const most = (what: string, n: number, limit: number | null | undefined) => {
       if (limit !== null && limit !== undefined && n > limit)
@@ -135,7 +135,7 @@ export class Watch {
         at(all, (h) => h.role === "bootstrap"),
         1,
       );
-    for (const other of all) {
+    for (const other of busy) {
       if (other.via === host.name || host.via === other.name)
         this.violate(`${host.name} ${how} while ${other.name} depends on it, or it on that one`);
     }

@@ -126,8 +126,17 @@ export class World {
 export function isAtRiskInTruth(m: Machine): boolean {
   const file = m.disk.state;
   if (!file) return false;
-  if (file.phase === "reverting") return true;
-  if (file.phase !== "activating" && file.phase !== "activated") return false;
-  // In another boot a live activation is over: the machine started its old system.
-  return m.memory === null || file.bootId === bootId(m) || m.memory.current !== file.from;
+  if (file.phase !== "activating" && file.phase !== "activated" && file.phase !== "reverting") return false;
+  // The power was cut: it is over once the old system is up, for good, and stays so when that restarts again.
+  if (m.memory === null) return bootsSince(m, file.bootId) <= (file.mode === "boot" ? 2 : 1);
+  return file.bootId === bootId(m) || m.memory.current !== file.from || m.disk.bootDefault !== file.from;
 }
+
+/** Boots since the one with this id, as far as anybody asks. */
+function bootsSince(m: Machine, id: string): number {
+  const back = [0, 1, 2].find((n) => bootId({ name: m.name, boots: m.boots - n }) === id);
+  return back ?? 3;
+}
+
+/** Is it doing something for a rollout? Without power it is not, though it serves nobody either. */
+export const isBusyInTruth = (m: Machine): boolean => m.power.kind !== "off" && isAtRiskInTruth(m);

@@ -6,9 +6,9 @@ import {
   leaseLost,
   mergeHost,
   overtaken,
+  type Placed,
   place,
   RunRecordSchema,
-  readEvents,
   runExists,
   runLease,
   stateAfter,
@@ -19,10 +19,10 @@ import type { HostChange, HostRecord, Lease, PendingCommand, RunId, RunRecord, S
 
 interface Journal {
   record: RunRecord;
-  readonly texts: string[];
+  readonly placed: Placed[];
 }
 
-const ORIGIN = { name: "memory", recovery: "this store lives in this process only" };
+const textsOf = (placed: readonly Placed[]): readonly string[] => placed.map((p) => p.text);
 
 /** Lives and dies with the process: tests and one-off commands. Also the model the durable stores are compared with. */
 export class MemoryStore implements Store {
@@ -35,7 +35,7 @@ export class MemoryStore implements Store {
   async create(run: Omit<RunRecord, "lastSeq" | "updatedAt">): Promise<void> {
     if (this.#runs.has(run.id)) throw runExists(run.id);
     const record = RunRecordSchema.parse({ ...run, lastSeq: 0, updatedAt: run.createdAt });
-    this.#runs.set(run.id, { record, texts: [] });
+    this.#runs.set(run.id, { record, placed: [] });
   }
 
   async append(
@@ -51,12 +51,12 @@ export class MemoryStore implements Store {
     }
     const placed = place(run, expectedSeq, bodies, o.now);
     if (journal.record.lastSeq !== expectedSeq) {
-      if (o.fence !== undefined && isRepeat(placed, journal.texts.slice(expectedSeq))) {
+      if (o.fence !== undefined && isRepeat(placed, textsOf(journal.placed.slice(expectedSeq)))) {
         return placed.map((p) => p.event);
       }
       throw overtaken(run, expectedSeq, journal.record.lastSeq);
     }
-    journal.texts.push(...placed.map((p) => p.text));
+    journal.placed.push(...placed);
     journal.record = {
       ...journal.record,
       state: o.state ?? stateAfter(bodies) ?? journal.record.state,
@@ -71,15 +71,12 @@ export class MemoryStore implements Store {
     if (this.#runs.has(run.id)) throw runExists(run.id);
     this.#runs.set(run.id, {
       record: RunRecordSchema.parse(run),
-      texts: writtenJournal(run, events).map((placed) => placed.text),
+      placed: [...writtenJournal(run, events)],
     });
   }
 
   async events(run: RunId, sinceSeq = 0): Promise<readonly FleetEvent[]> {
-    const journal = this.#runs.get(run);
-    if (journal === undefined) return [];
-    const rows = journal.texts.slice(sinceSeq).map((body, i) => ({ seq: sinceSeq + 1 + i, body }));
-    return readEvents(run, rows, sinceSeq, journal.record.lastSeq, ORIGIN);
+    return (this.#runs.get(run)?.placed ?? []).slice(sinceSeq).map((p) => p.event);
   }
 
   async runs(query: Parameters<Store["runs"]>[0] = {}): Promise<readonly RunRecord[]> {

@@ -57,6 +57,8 @@ export interface HostRecord {
   /** Deferred: what it should catch up to, and since when it waits. */
   readonly owes?: { readonly run: RunId; readonly revision: string; readonly since: number };
   readonly failures?: number;
+  /** Left behind by a run while an activation, or the way back, was under way: unavailable until it is seen at rest. */
+  readonly unsettled?: { readonly run: RunId; readonly since: number };
 }
 
 /** What to change of a host's record: an explicit `undefined` removes a field. */

@@ -1,0 +1,79 @@
+/**
+ * Hosts that ended runs left unsettled: silent since an activation, or unable to go back. They are unavailable, so
+ * they count, until somebody sees them at rest and healthy. Nothing is changed on them.
+ */
+import pMap from "p-map";
+import type { Host } from "../inventory/model.ts";
+import type { HostRecord, Store } from "../store/store.ts";
+import { isAtRest } from "./at-rest.ts";
+import type { Place } from "./budgets.ts";
+import type { Performer } from "./perform.ts";
+
+const LOOK_MS = 10_000;
+const AT_ONCE = 4;
+
+export class Leftovers {
+  places: readonly Place[] = [];
+  readonly #store: Store;
+  readonly #performer: Performer;
+  #records: readonly HostRecord[] = [];
+  #lookAt = -Infinity;
+  #looking = false;
+
+  constructor(store: Store, performer: Performer) {
+    this.#store = store;
+    this.#performer = performer;
+  }
+
+  async refresh(): Promise<void> {
+    this.#keep([...(await this.#store.hosts()).values()].filter((r) => r.unsettled !== undefined));
+  }
+
+  /** Looks at them now and then, beside everything else; `seen` is called when one of them counts no longer. */
+  look(now: number, signal: AbortSignal, seen: () => void): void {
+    if (this.#looking || this.places.length === 0 || Math.abs(now - this.#lookAt) < LOOK_MS) return;
+    this.#lookAt = now;
+    this.#looking = true;
+    const before = this.#records;
+    void pMap(before, (record) => this.#settle(record, signal), { concurrency: AT_ONCE })
+      .then(() => this.refresh())
+      .then(() => this.places.length < before.length && seen())
+      .catch(() => undefined) // Out of reach, or the store is: they count on.
+      .finally(() => {
+        this.#looking = false;
+      });
+  }
+
+  async #settle({ host: name, unsettled }: HostRecord, signal: AbortSignal): Promise<void> {
+    const host = this.#performer.hosts.get(name);
+    if (!host || !(await this.#isWell(host, signal))) return;
+    const record = (await this.#store.hosts()).get(name)?.unsettled;
+    if (record?.run !== unsettled?.run || record?.since !== unsettled?.since) return; // Left behind once more.
+    await this.#store.putHost({ host: name, unsettled: undefined });
+  }
+
+  async #isWell(host: Host, signal: AbortSignal): Promise<boolean> {
+    const { driver, checks } = this.#performer;
+    try {
+      const seen = await driver.observe(host, { signal, fresh: true });
+      if (!isAtRest(seen) || seen.state?.phase === "revert-failed") return false;
+      const baselineFailed = seen.state?.baselineFailed ?? [];
+      const results = await driver.check(host, { signal, checks: checks(host), baselineFailed });
+      return results.every((r) => r.status === "ok");
+    } catch {
+      signal.throwIfAborted();
+      return false;
+    }
+  }
+
+  /** Only hosts that should serve: one that was taken out of the fleet is missed by nobody. */
+  #keep(records: readonly HostRecord[]): void {
+    const active = ({ host }: HostRecord) => this.#performer.hosts.get(host)?.state === "active";
+    this.#records = records.filter(active);
+    this.places = this.#records.flatMap(({ host }) => {
+      const h = this.#performer.hosts.get(host);
+      // Whatever was under way there is over or has no power: no gateway has to wait for it.
+      return h ? [{ name: host, role: h.role, site: h.site, cluster: h.k3s.cluster ?? null, via: null }] : [];
+    });
+  }
+}

@@ -1,0 +1,216 @@
+/** Hosts that were given up in flight: unavailable until they are seen at rest, whoever gave them up. */
+import { describe, expect, test } from "vitest";
+import type { HostStateFile, Observation } from "../../src/host/protocol.ts";
+import { isAtRest } from "../../src/rollout/at-rest.ts";
+import { blockedBy, type Elsewhere, measure, NOWHERE_ELSE } from "../../src/rollout/budgets.ts";
+import { decide } from "../../src/rollout/decide.ts";
+import type { EventBody } from "../../src/rollout/events.ts";
+import { interpret } from "../../src/rollout/interpret.ts";
+import { Leftovers } from "../../src/rollout/leftovers.ts";
+import { Neighbours } from "../../src/rollout/neighbours.ts";
+import { rememberUnsettled } from "../../src/rollout/remember.ts";
+import type { RolloutState } from "../../src/rollout/state.ts";
+import { MemoryStore } from "../../src/store/memory.ts";
+import { FakeFleet } from "../support/fake-driver.ts";
+import { aHost, anInventory, aPlan, system } from "../support/fleet.ts";
+import { aContext, anObservation, aRun, host, progress, run, T0, wave } from "../support/run.ts";
+
+const inventory = anInventory([aHost("a"), aHost("b"), aHost("c")], {
+  maxUnavailable: { fleet: { kind: "count", n: 1 }, clusters: {} },
+  maxParallel: { kind: "count", n: 2 },
+  onFailure: "continue",
+});
+const plan = aPlan(inventory);
+const [FROM, TO] = [system("a", "r1"), system("a", "r2")];
+const silent = { code: "unreachable", message: "silent", transient: false };
+const target = (state: RolloutState, name: string) => {
+  const found = state.targets.get(name);
+  if (!found) throw new Error(`no ${name} in the plan`);
+  return found;
+};
+const block = (state: RolloutState, name: string, elsewhere: Elsewhere = NOWHERE_ELSE) =>
+  blockedBy(measure(state, new Set(), elsewhere), target(state, name));
+
+const givenUp: readonly EventBody[] = [
+  run("running"),
+  wave("wave.start", 1),
+  host("a", "staging", { previous: FROM }),
+  host("a", "activating", { fence: 3 }),
+  host("a", "failed", { failure: silent }),
+];
+const file = (phase: HostStateFile["phase"], more: Partial<HostStateFile> = {}): HostStateFile => ({
+  schema: 1,
+  rollout: plan.id,
+  attempt: 1,
+  fence: 3,
+  from: FROM,
+  to: TO,
+  mode: "test",
+  phase,
+  rc: 0,
+  reason: null,
+  bootId: "boot-1",
+  baselineFailed: [],
+  ...more,
+});
+
+describe("a host given up in flight", () => {
+  test("counts, also while it is tried again, until it is seen at rest", () => {
+    expect(block(aRun(plan, ...givenUp), "b")).toBe("max-unavailable");
+    const again = [...givenUp, host("a", "pending", {}, 2), host("a", "preflight", {}, 2)];
+    expect(block(aRun(plan, ...again), "b")).toBe("max-unavailable");
+    const deferred = host("a", "deferred", { failure: silent }, 2);
+    expect(block(aRun(plan, ...again, deferred), "b")).toBe("max-unavailable");
+    expect(block(aRun(plan, ...again, host("a", "staging", {}, 2)), "b")).toBeNull();
+  });
+
+  test("does not count when nothing had been changed on it", () => {
+    const early = [run("running"), wave("wave.start", 1), host("a", "failed", { failure: silent })];
+    expect(block(aRun(plan, ...early), "b")).toBeNull();
+  });
+
+  test("is not staged for another attempt before the one before is over", () => {
+    const state = aRun(plan, ...givenUp, host("a", "pending", {}, 2), host("a", "preflight", {}, 2));
+    const look = (seen: Observation) =>
+      interpret(state, { effect: { kind: "observe", host: "a" }, ok: true, observation: seen }, aContext())
+        .events;
+    const armed = anObservation(TO, { profile: FROM, state: file("activated"), revertArmed: true });
+    expect(look(armed)).toMatchObject([
+      { data: { to: "preflight", failure: { code: "host-busy", transient: true } } },
+    ]);
+    expect(look(anObservation(FROM, { state: file("reverted") }))).toMatchObject([
+      { data: { to: "staging" } },
+    ]);
+  });
+});
+
+describe("at rest", () => {
+  const cut = { bootId: "boot-2" };
+  test.each<[string, boolean, Observation]>([
+    ["no record", true, anObservation(FROM)],
+    ["committed", true, anObservation(TO, { state: file("committed") })],
+    ["reverted", true, anObservation(FROM, { state: file("reverted") })],
+    ["an activation runs", false, anObservation(FROM, { state: file("activating"), activateActive: true })],
+    [
+      "not confirmed, the timer is armed",
+      false,
+      anObservation(TO, { state: file("activated"), revertArmed: true }),
+    ],
+    ["another run is active", false, anObservation(FROM, { otherRuns: ["macula-fleet-r-9-revert.timer"] })],
+    ["about to restart", false, anObservation(FROM, { state: file("activating", { mode: "boot" }) })],
+    [
+      "up on the new system, not judged yet",
+      false,
+      anObservation(TO, { ...cut, profile: FROM, state: file("activating", { mode: "boot" }) }),
+    ],
+    [
+      "the power was cut while it was activated",
+      true,
+      anObservation(FROM, { ...cut, state: file("activated") }),
+    ],
+    ["the power was cut on its way back", true, anObservation(FROM, { ...cut, state: file("reverting") })],
+    [
+      "the way back after a commit was cut short",
+      true,
+      anObservation(TO, { ...cut, state: file("reverting") }),
+    ],
+  ])("%s: %s", (_, rest, seen) => expect(isAtRest(seen)).toBe(rest));
+});
+
+const performer = (fleet: FakeFleet) => ({
+  driver: fleet,
+  hosts: new Map(inventory.hosts.map((h) => [h.name, h])),
+  checks: () => [],
+});
+const seenOnce = (leftovers: Leftovers) =>
+  new Promise<void>((resolve) => leftovers.look(T0, new AbortController().signal, resolve));
+
+describe("left behind by a run that ended", () => {
+  const rest = aPlan(inventory, { id: "r-2", hosts: inventory.hosts.filter((h) => h.name !== "a") });
+  const other = aRun(rest, run("running"), wave("wave.start", 1));
+
+  async function ended() {
+    const store = new MemoryStore();
+    const row = { kind: "rollout", revision: "r2", operator: "test", createdAt: 0, hosts: 1 } as const;
+    await store.create({ id: plan.id, state: "planned", ...row });
+    await store.append(plan.id, 0, [{ type: "plan", level: "info", msg: "", data: { plan } }, ...givenUp], {
+      now: T0,
+    });
+    const fleet = new FakeFleet();
+    Object.assign(fleet.add("a", TO), { phase: "activated", rollout: plan.id, from: FROM });
+    return { store, fleet, neighbours: new Neighbours(store, "r-2", performer(fleet)) };
+  }
+  const end = (store: MemoryStore) =>
+    store.append(plan.id, 1 + givenUp.length, [run("aborted")], { now: T0 + 1 });
+
+  test("counts for another run before and after the end, until it is at rest and well", async () => {
+    const { store, fleet, neighbours } = await ended();
+    await neighbours.refresh();
+    expect(block(other, "b", neighbours.elsewhere)).toBe("max-unavailable");
+    await rememberUnsettled(store, aRun(plan, ...givenUp), T0);
+    await end(store);
+    await neighbours.refresh();
+    expect(block(other, "b", neighbours.elsewhere)).toBe("max-unavailable");
+
+    const fresh = new Leftovers(store, performer(fleet));
+    await fresh.refresh();
+    Object.assign(fleet.hosts.get("a") ?? {}, { phase: "reverted", current: FROM });
+    await seenOnce(fresh);
+    expect(fresh.places).toEqual([]);
+    expect((await store.hosts()).get("a")?.unsettled).toBeUndefined();
+  });
+
+  test("stays unavailable while it is silent, in flight or ill", async () => {
+    const { store, fleet } = await ended();
+    await rememberUnsettled(store, aRun(plan, ...givenUp), T0);
+    const a = fleet.hosts.get("a");
+    const looked = async (change: object) => {
+      Object.assign(
+        a ?? {},
+        { reachable: true, phase: "reverted", current: FROM, healthy: () => true },
+        change,
+      );
+      const leftovers = new Leftovers(store, performer(fleet));
+      await leftovers.refresh();
+      leftovers.look(T0, new AbortController().signal, () => undefined);
+      await new Promise((resolve) => setImmediate(resolve));
+      return (await store.hosts()).get("a")?.unsettled !== undefined;
+    };
+    expect(await looked({ reachable: false })).toBe(true);
+    expect(await looked({ phase: "activated", current: TO })).toBe(true);
+    expect(await looked({ healthy: () => false })).toBe(true);
+    expect(await looked({})).toBe(false);
+  });
+
+  test("is missed by nobody once it was taken out of the fleet", async () => {
+    const { store, fleet } = await ended();
+    await rememberUnsettled(store, aRun(plan, ...givenUp), T0);
+    const { driver, hosts, checks } = performer(fleet);
+    const retired = new Map(
+      [...hosts].map(([n, h]) => [n, n === "a" ? { ...h, state: "retired" as const } : h]),
+    );
+    const leftovers = new Leftovers(store, { driver, hosts: retired, checks });
+    await leftovers.refresh();
+    expect(leftovers.places).toEqual([]);
+  });
+
+  test("a run that has met it at rest goes by its own word", () => {
+    const elsewhere: Elsewhere = new Map([
+      ["a", { name: "a", role: "peer", site: "gent", cluster: null, via: null }],
+    ]);
+    const begun = [run("running"), wave("wave.start", 1)];
+    expect(block(aRun(plan, ...begun), "b", elsewhere)).toBe("max-unavailable");
+    const met = aRun(plan, ...begun, host("a", "staging", { previous: FROM }));
+    expect(block(met, "b", elsewhere)).toBeNull();
+  });
+});
+
+describe("a pause for want of progress", () => {
+  test("says which limit kept hosts waiting", () => {
+    const state = aRun(plan, ...givenUp, host("b", "staged"), host("c", "staged"), wave("wave.start", 2));
+    const waiting = { ...state, wave: progress(state, "b").wave };
+    const { events } = decide(waiting, aContext({ now: T0 + 3_600_000 }));
+    expect(events).toMatchObject([{ data: { to: "paused", reason: "deadline" } }]);
+    expect(events[0]?.msg).toMatch(/[bc] waits: max-unavailable/);
+  });
+});
