@@ -59,8 +59,9 @@ export function attend(state: RolloutState, host: HostProgress, context: Context
     case "updated":
       return act({ kind: "check", host: host.name, soaking: true });
     case "reverted":
-    case "failed":
       return act({ kind: "evidence", host: host.name });
+    case "failed":
+      return host.evidence === null ? act({ kind: "evidence", host: host.name }) : act(observe);
     default:
       return idle();
   }

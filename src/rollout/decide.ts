@@ -16,7 +16,7 @@ import { advanceWave } from "./progress.ts";
 import { rollBack } from "./roll-back.ts";
 import { activate, obstacle, prepare } from "./slots.ts";
 import { soakChecks } from "./soak.ts";
-import { isSilent, type RolloutState } from "./state.ts";
+import { isGivenUp, isSilent, type RolloutState } from "./state.ts";
 import { estimateMs } from "./timing.ts";
 import { windowsOpenAt } from "./window-wait.ts";
 
@@ -46,7 +46,8 @@ export function decide(state: RolloutState, context: Context): Verdict {
 
   for (const host of hostsIn(state, "watched")) {
     const waitedFor = outOfReach && (isPreparing(host) || (host.state === "updated" && isSilent(host)));
-    if (isAtRisk(host) || (running && isPreparing(host)) || waitedFor || needsEvidence(host))
+    const open = isPreparing(host) || isGivenUp(host);
+    if (isAtRisk(host) || (running && open) || waitedFor || needsEvidence(host))
       turn.take(attend(state, host, context));
   }
   if (running || state.status === "baking") turn.take(stop(state));

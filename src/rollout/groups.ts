@@ -13,7 +13,7 @@ import {
   wasTouched,
 } from "./classes.ts";
 import type { HostMap } from "./host-map.ts";
-import { type HostProgress, isSilent } from "./host-progress.ts";
+import { type HostProgress, isGivenUp, isSilent } from "./host-progress.ts";
 
 type Hosts = readonly HostProgress[];
 type Test = (host: HostProgress) => boolean;
@@ -41,7 +41,8 @@ export const MEMBERS = {
   /** Answered before, does not now, and the run waits for it: a committed one is silent only if a soak found it so. */
   missed: (h) => isSilent(h) && h.contactAt !== null && (isAtRisk(h) || isPreparing(h) || isUpdated(h)),
   /** Something may have to be done about it whatever the wave does. */
-  watched: (h) => isAtRisk(h) || isPreparing(h) || needsEvidence(h) || (isUpdated(h) && isSilent(h)),
+  watched: (h) =>
+    isAtRisk(h) || isPreparing(h) || isGivenUp(h) || needsEvidence(h) || (isUpdated(h) && isSilent(h)),
 } as const satisfies Readonly<Record<string, Test>>;
 
 export type Group = keyof typeof MEMBERS;

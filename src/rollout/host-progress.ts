@@ -59,5 +59,9 @@ export const isSilent = (h: HostProgress): boolean =>
     ? CONTACT_CODES.has(h.trouble ?? "")
     : h.state === "unknown" && CONTACT_CODES.has(h.failure?.code ?? "");
 
+/** Given up in flight for want of an answer: it may have come to its end meanwhile. */
+export const isGivenUp = (h: HostProgress): boolean =>
+  h.state === "failed" && h.unsettled && CONTACT_CODES.has(h.failure?.code ?? "");
+
 /** Names one attempt on one host. */
 export const attemptKey = (h: HostProgress): string => `${h.name}/${h.attempt}`;

@@ -55,8 +55,9 @@ export function interpretFailure(
       return failure.transient
         ? [soon()]
         : ends("failed", `could not be made to go back: ${failure.message}`);
-    case "reverted":
     case "failed":
+    case "reverted":
+      if (kind === "observe") return [again()]; // Given up, and still silent.
       // Evidence could not be had: say so once and do not ask again.
       return [
         {

@@ -28,6 +28,7 @@ export function interpret(state: RolloutState, outcome: Outcome, context: Contex
     case "revert": {
       const { observation } = outcome as OutcomeOf<"observe" | "revert">;
       if (host.state === "preflight") return say(...preflight(state, host, target, observation, context));
+      if (host.state === "failed") return say(...resurfaced(state, host, target, observation, context));
       // Cut short by a restart: what began without its guards' objection goes on without asking them again.
       const cutShort =
         isRolledBack(host) && observation.state?.phase === "reverting" && !observation.revertArmed;
@@ -168,6 +169,34 @@ function observed(
     host.state === "rebooting"
     ? [{ ...moved(state, host, host.state, "answered; still at it"), level: "debug" }]
     : [];
+}
+
+const ENDS: ReadonlySet<HostState> = new Set(["updated", "reverted", "failed", "drifted"]);
+
+/** Given up, and it answers after all. Nothing is begun there any more, but how it ended is worth to know. */
+function resurfaced(
+  state: RolloutState,
+  host: HostProgress,
+  target: PlannedHost,
+  seen: Observation,
+  context: Context,
+): EventBody[] {
+  const { fence, now } = context;
+  const found = context.rules.reconcile({ state, host, to: target.to, fence, now }, seen);
+  const to = found?.type === "host.state" ? found.data.to : null;
+  if (found && to !== null && ENDS.has(to)) return [found];
+  if (to === "staged" || to === "staging")
+    return [
+      moved(state, host, "reverted", "nothing had begun there", { failure: host.failure ?? undefined }),
+    ];
+  const message = "answers, but is still at it";
+  return interpretFailure(
+    state,
+    host,
+    "observe",
+    { code: "connection-lost", message, transient: true },
+    context,
+  );
 }
 
 /** It went back only because its controller had died before it could confirm: no fault of the new system. */

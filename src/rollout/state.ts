@@ -13,7 +13,7 @@ import { HostMap } from "./host-map.ts";
 import { attemptKey, CONTACT_CODES, type HostProgress } from "./host-progress.ts";
 import { healthPolicy } from "./timing.ts";
 
-export { attemptKey, type HostProgress, isSilent } from "./host-progress.ts";
+export { attemptKey, type HostProgress, isGivenUp, isSilent } from "./host-progress.ts";
 
 export interface RolloutState {
   readonly plan: Plan;
@@ -53,8 +53,9 @@ const INTENTS: ReadonlySet<HostState> = new Set([
   "unknown",
 ]);
 
-/** Moves that follow a look at a host where nothing was under way. */
-const SEEN_AT_REST: ReadonlySet<HostState> = new Set(["staging", "skipped", "updated", "reverted"]);
+/** Does this move follow a look at a host where nothing was under way? One that is out of reach may be skipped, too. */
+const isSeenAtRest = ({ to, failure }: EventOf<"host.state">["data"]): boolean =>
+  ["staging", "updated", "reverted"].includes(to) || (to === "skipped" && failure === undefined);
 
 export function initialState(event: EventOf<"plan">): RolloutState {
   const plan = event.data.plan as Plan;
@@ -252,7 +253,7 @@ function withHostState(state: RolloutState, event: EventOf<"host.state">, at: nu
       bytes: host.bytes + (d.bytes ?? 0),
       committed: d.to === "updated" ? true : d.to === "reverted" ? false : host.committed,
       unsettled:
-        d.to === "failed" ? host.unsettled || host.fence !== null : host.unsettled && !SEEN_AT_REST.has(d.to),
+        d.to === "failed" ? host.unsettled || host.fence !== null : host.unsettled && !isSeenAtRest(d),
     };
   });
   return d.to === "updated" && d.from !== "updated" ? { ...next, progressAt: at } : next;

@@ -4,7 +4,7 @@ import type { Machine } from "../lab/machine/model.ts";
 import type { Parameters } from "../lab/machine/operations/operation.ts";
 import type { Plan, PlannedHost } from "../plan/model.ts";
 import { windowState } from "../plan/windows.ts";
-import { isAtRiskInTruth, isBusyInTruth, type World } from "./world.ts";
+import type { World } from "./world.ts";
 
 /** A guard asks first, then the host is touched: what broke in between nobody could know. */
 const GUARD_LATENCY_MS = 60_000;
@@ -91,11 +91,11 @@ export class Watch {
   #mayBeTouched(plan: Plan, host: PlannedHost, how: string): void {
     const { limits } = plan;
     const world = this.#world;
-    const atRisk = world.hosts.filter((name) => name === host.name || isAtRiskInTruth(world.machine(name)));
+    const atRisk = world.hosts.filter((name) => name === host.name || world.isAtRisk(name));
     const all = atRisk.flatMap((name) => this.#targets.get(name) ?? []);
     const own = new Set(plan.hosts.map((h) => h.name));
     // What lost its power takes no slot and goes through no gateway; unavailable it is.
-    const busy = all.filter((h) => h.name === host.name || isBusyInTruth(world.machine(h.name)));
+    const busy = all.filter((h) => h.name === host.name || world.isBusy(h.name));
     const mine = busy.filter((h) => own.has(h.name));
     const at = (list: readonly PlannedHost[], same: (h: PlannedHost) => boolean) => list.filter(same).length;
     const most = (what: string, n: number, limit: number | null | undefined) => {
@@ -153,6 +153,6 @@ export class Watch {
     const m = this.#world.machine(name);
     if (since !== undefined && this.#world.scheduler.now - since >= GUARD_LATENCY_MS)
       return this.#world.reachable(name) && m.memory?.failedUnits.length === 0;
-    return !isAtRiskInTruth(m) || (m.memory !== null && m.memory.failedUnits.length === 0);
+    return !this.#world.isAtRisk(name) || (m.memory !== null && m.memory.failedUnits.length === 0);
   }
 }

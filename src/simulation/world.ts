@@ -42,6 +42,8 @@ export class World {
   readonly #unfit = new Map<string, number>();
   readonly #machines = new Map<string, Machine>();
   readonly #watchers: Watcher[] = [];
+  /** The last attempt each host was seen to have come to the end of. */
+  readonly #settled = new Map<string, string>();
 
   constructor(
     scheduler: Scheduler,
@@ -72,7 +74,21 @@ export class World {
     if (!known) throw new RangeError(`no machine ${name}`);
     const machine = tick(known, this.scheduler.now);
     this.#machines.set(name, machine);
+    if (machine.memory !== null && !isUnderWay(machine)) this.#settled.set(name, attemptOf(machine));
     return machine;
+  }
+
+  /** Does a rollout hold it between its first change and its proof, or is it on its way back? */
+  isAtRisk(name: string): boolean {
+    const m = this.machine(name);
+    if (m.memory !== null) return isUnderWay(m);
+    // Without power, or booting: as it was, unless it had come to its end before.
+    return isOpen(m) && this.#settled.get(name) !== attemptOf(m);
+  }
+
+  /** Is it doing something for a rollout? Without power it is not, though it serves nobody either. */
+  isBusy(name: string): boolean {
+    return this.machine(name).power.kind !== "off" && this.isAtRisk(name);
   }
 
   change(name: string, change: (m: Machine, now: number) => Machine): void {
@@ -122,21 +138,17 @@ export class World {
   }
 }
 
-/** Does a rollout hold this machine between its first change and its proof, or is it on its way back? */
-export function isAtRiskInTruth(m: Machine): boolean {
+const attemptOf = ({ disk: { state } }: Machine): string =>
+  state === null ? "" : `${state.rollout}/${state.attempt} ${state.phase}`;
+
+const isOpen = ({ disk: { state } }: Machine): boolean =>
+  state !== null && ["activating", "activated", "reverting"].includes(state.phase);
+
+function isUnderWay(m: Machine): boolean {
   const file = m.disk.state;
-  if (!file) return false;
-  if (file.phase !== "activating" && file.phase !== "activated" && file.phase !== "reverting") return false;
-  // The power was cut: it is over once the old system is up, for good, and stays so when that restarts again.
-  if (m.memory === null) return bootsSince(m, file.bootId) <= (file.mode === "boot" ? 2 : 1);
-  return file.bootId === bootId(m) || m.memory.current !== file.from || m.disk.bootDefault !== file.from;
+  if (file === null || !isOpen(m)) return false;
+  // The power was cut, and the old system is up, for good: it is over.
+  const cut =
+    file.bootId !== bootId(m) && m.memory?.current === file.from && m.disk.bootDefault === file.from;
+  return !cut;
 }
-
-/** Boots since the one with this id, as far as anybody asks. */
-function bootsSince(m: Machine, id: string): number {
-  const back = [0, 1, 2].find((n) => bootId({ name: m.name, boots: m.boots - n }) === id);
-  return back ?? 3;
-}
-
-/** Is it doing something for a rollout? Without power it is not, though it serves nobody either. */
-export const isBusyInTruth = (m: Machine): boolean => m.power.kind !== "off" && isAtRiskInTruth(m);

@@ -29,7 +29,7 @@ const target = (state: RolloutState, name: string) => {
   return found;
 };
 const block = (state: RolloutState, name: string, elsewhere: Elsewhere = NOWHERE_ELSE) =>
-  blockedBy(measure(state, new Set(), elsewhere), target(state, name));
+  blockedBy(measure(state, new Set(), elsewhere), target(state, name))?.limit ?? null;
 
 const givenUp: readonly EventBody[] = [
   run("running"),
@@ -82,6 +82,45 @@ describe("a host given up in flight", () => {
       { data: { to: "staging" } },
     ]);
   });
+});
+
+describe("a host given up that answers after all", () => {
+  const log: EventBody = { type: "host.log", level: "info", msg: "", host: "a", data: { lines: [] } };
+  const known = [...givenUp, log];
+  const state = aRun(plan, ...known);
+  const look = (seen: Observation) =>
+    interpret(state, { effect: { kind: "observe", host: "a" }, ok: true, observation: seen }, aContext())
+      .events;
+
+  test("is asked now and then while the run goes on, with growing pauses", () => {
+    expect(decide(state, aContext()).effects).toContainEqual({ kind: "observe", host: "a" });
+    const asked = { effect: { kind: "observe", host: "a" } as const, ok: false as const };
+    const [event] = interpret(
+      state,
+      { ...asked, failure: { ...silent, code: "unreachable", transient: true } },
+      aContext(),
+    ).events;
+    expect(event).toMatchObject({ data: { from: "failed", to: "failed", deadline: expect.any(String) } });
+    const paused = aRun(plan, ...known, run("paused", "failures"));
+    expect(decide(paused, aContext()).effects).toEqual([]);
+  });
+
+  test.each<[string, string, Observation]>([
+    ["went back", "reverted", anObservation(FROM, { state: file("reverted", { reason: "timeout" }) })],
+    [
+      "lost its power and is back",
+      "reverted",
+      anObservation(FROM, { bootId: "boot-2", state: file("activated") }),
+    ],
+    ["was never reached", "reverted", anObservation(FROM)],
+    ["had been confirmed", "updated", anObservation(TO, { state: file("committed") })],
+    ["could not go back", "failed", anObservation(TO, { state: file("revert-failed") })],
+    [
+      "is still at it",
+      "failed",
+      anObservation(TO, { profile: FROM, state: file("activated"), revertArmed: true }),
+    ],
+  ])("%s: %s", (_, to, seen) => expect(look(seen)).toMatchObject([{ data: { to } }]));
 });
 
 describe("at rest", () => {
