@@ -12,7 +12,7 @@ import { FleetError } from "../errors.ts";
 import { importNode } from "../import/import-node.ts";
 import { nodeFiles } from "../import/node-files.ts";
 import { readHost } from "../import/read/host.ts";
-import { neighbourHints } from "../install/hints.ts";
+import { addressHints } from "../install/hints.ts";
 import { gatherSecrets } from "../install/secrets/gather.ts";
 import type { Host, Inventory } from "../inventory/model.ts";
 import { digest, newRunId } from "../rollout/launch.ts";
@@ -131,7 +131,7 @@ export async function convertDeps(
       secretsFor: (h) =>
         gatherSecrets(h, inventory, { baseDir: inventory.baseDir, env, signal: app.process.signals.abort }),
       pin: pinInto(env.HOME ?? "/"),
-      hints: inventory.lab?.backend === "sim" ? async () => [] : neighbourHints,
+      hints: inventory.lab?.backend === "sim" ? async () => [] : addressHints,
       pathVariable: env.PATH,
       workDir: join(stateDir, "work"),
       logDir: join(stateDir, "logs"),

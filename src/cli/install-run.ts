@@ -7,7 +7,7 @@ import { EXIT, type ExitCode, FleetError, toFailure } from "../errors.ts";
 import type { HostFacts } from "../host/protocol.ts";
 import { checkAnywhere } from "../install/anywhere/version.ts";
 import { driveInstall } from "../install/engine.ts";
-import { neighbourHints } from "../install/hints.ts";
+import { addressHints } from "../install/hints.ts";
 import { openVault } from "../install/identity.ts";
 import { type InstallPlan, isInstallable, planInstall } from "../install/plan.ts";
 import { gatherSecrets } from "../install/secrets/gather.ts";
@@ -147,7 +147,7 @@ export async function carryOut(
           signal: app.process.signals.abort,
         }),
       pin: pinInto(env.HOME ?? "/", world.knownHostsOf),
-      hints: inventory.lab?.backend === "sim" ? async () => [] : neighbourHints,
+      hints: inventory.lab?.backend === "sim" ? async () => [] : addressHints,
       pathVariable: env.PATH,
       workDir: join(stateDir, "work"),
       logDir: join(stateDir, "logs"),

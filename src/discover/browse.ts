@@ -3,6 +3,7 @@ import { BlockList, isIPv4 } from "node:net";
 import { networkInterfaces } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import bonjour from "bonjour-service";
+import { ipv4Interfaces } from "./interfaces.ts";
 
 /** One service of one machine, as announced. */
 export interface Announcement {
@@ -91,15 +92,6 @@ function isHeardElsewhere(via: string, sender: string | undefined): boolean {
       return net.check(sender, "ipv4");
     });
   return !holds(via) && Object.keys(networkInterfaces()).some(holds);
-}
-
-function ipv4Interfaces(): ReadonlyMap<string, string> {
-  return new Map(
-    Object.entries(networkInterfaces()).flatMap(([name, list]) => {
-      const address = (list ?? []).find((a) => a.family === "IPv4" && !a.internal)?.address;
-      return address === undefined ? [] : [[name, address] as const];
-    }),
-  );
 }
 
 function textOf(txt: unknown): Readonly<Record<string, string>> {

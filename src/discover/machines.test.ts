@@ -47,6 +47,7 @@ it.each([
   [{ txt: { version: "1.0.0", role: "edge" }, port: 6443 }, "k3os"],
   [{ host: "nixos-installer.local", type: "ssh", txt: {} }, "installer"],
   [{ txt: { os: "installer" } }, "installer"],
+  [{ txt: { v: "2", os: "nixos", role: "installer" } }, "installer"],
   [{ type: "ssh", txt: {} }, "unknown"],
 ] as const)("%o is %s", (a, state) => expect(one([a])?.state).toBe(state));
 

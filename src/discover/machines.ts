@@ -59,7 +59,8 @@ function describe(name: string, list: readonly Announcement[]): Machine {
 }
 
 function stateOf(name: string, macula: Announcement | undefined): Machine["state"] {
-  if (name.startsWith("nixos-installer") || macula?.txt.os === "installer") return "installer";
+  const { os, role } = macula?.txt ?? {};
+  if (name.startsWith("nixos-installer") || os === "installer" || role === "installer") return "installer";
   if (macula?.txt.os === "nixos" || macula?.txt.v === "2") return "nixos";
   // What MaculaOS on k3OS announces: constants, and the port of a Kubernetes API it may not even have.
   if (macula?.txt.version === "1.0.0" || macula?.port === 6443) return "k3os";

@@ -1,9 +1,27 @@
-/** Addresses this machine has lately seen certain network cards at: its neighbour table. Hints, nothing more. */
+/** Where a machine may be: where its network cards were lately seen, and who answers to its names. Hints, nothing more. */
 import { readFile } from "node:fs/promises";
 import { execa } from "execa";
+import { addressesOf } from "../discover/names.ts";
 import type { AddressHints } from "./whereabouts.ts";
 
-export const neighbourHints: AddressHints = async (macs, { signal }) => {
+const LISTEN_MS = 2_000;
+/** An installer whose name is taken counts on; so many may be under way on one network. */
+const INSTALLERS = 9;
+
+/** Cards first: a name is anybody's. */
+export const addressHints: AddressHints = async (who, o) => {
+  const [seen, named] = await Promise.all([neighbourHints(who, o), mdnsHints(who, o)]);
+  return [...new Set([...seen, ...named])];
+};
+
+/** The names of nixos-anywhere's installer and of the new system, by mDNS. */
+const mdnsHints: AddressHints = ({ name }, { signal }) => {
+  const installers = Array.from({ length: INSTALLERS }, (_, i) => `nixos-installer${i === 0 ? "" : i + 1}`);
+  const names = [name, ...installers].map((n) => `${n}.local`);
+  return addressesOf({ names, timeoutMs: LISTEN_MS, signal });
+};
+
+const neighbourHints: AddressHints = async ({ macs }, { signal }) => {
   const wanted = new Set(macs.map((m) => m.toLowerCase()));
   if (wanted.size === 0) return [];
   const arp = await readFile("/proc/net/arp", "utf8").catch(() => "");

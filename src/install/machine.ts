@@ -117,7 +117,7 @@ async function whereToStart(run: MachineRun, c: PhaseContext): Promise<HostState
 
 async function find(c: PhaseContext): Promise<Found> {
   const { host, signal, target } = c;
-  for (const self of await newSelves(c)) {
+  for await (const self of newSelves(c)) {
     const seen = await c.driver.observe(self, { signal, fresh: true }).catch(() => null);
     signal.throwIfAborted();
     if (seen?.current === target.toplevel && seen.bootId !== target.bootId) return { is: "installed" };

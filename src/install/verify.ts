@@ -3,16 +3,21 @@ import { FleetError } from "../errors.ts";
 import type { Host } from "../inventory/model.ts";
 import type { PhaseContext } from "./context.ts";
 
-/** The host as it must prove itself from now on, at each place it may have come up. */
-export async function newSelves(c: PhaseContext): Promise<readonly Host[]> {
-  const { host, signal } = c;
+/** The host as it must prove itself from now on, at each place it may have come up; hints are asked for last. */
+export async function* newSelves(c: PhaseContext): AsyncGenerator<Host> {
+  const { host, signal, place } = c;
   const pinned: Host = { ...host, identity: { ...host.identity, hostKeys: [c.identity.publicKey] } };
-  if (host.bastion !== null || c.standIn) return [pinned];
-  const hinted = await c.hints(c.target.macs, { signal }).catch(() => []);
-  const others = [...(c.place === null ? [] : [c.place.address]), ...hinted].filter(
-    (a) => a !== host.address,
-  );
-  return [pinned, ...[...new Set(others)].map((address) => ({ ...pinned, address }))];
+  yield pinned;
+  if (host.bastion !== null || c.standIn) return;
+  const seen = new Set([host.address]);
+  const elsewhere = function* (addresses: readonly string[]) {
+    for (const address of addresses) {
+      if (!seen.has(address)) yield { ...pinned, address };
+      seen.add(address);
+    }
+  };
+  if (place !== null) yield* elsewhere([place.address]);
+  yield* elsewhere(await c.hints({ name: host.name, macs: c.target.macs }, { signal }).catch(() => []));
 }
 
 export async function verify(c: PhaseContext, deadlineMs: number): Promise<void> {
@@ -20,15 +25,17 @@ export async function verify(c: PhaseContext, deadlineMs: number): Promise<void>
   const until = clock.now() + deadlineMs;
   let last = "it has not answered yet";
   for (;;) {
-    for (const [i, self] of (await newSelves(c)).entries()) {
+    let first = true;
+    for await (const self of newSelves(c)) {
       const verdict = await look(c, self);
       if (verdict === null) {
-        if (i > 0) {
+        if (!first) {
           c.note(`runs the new system at ${self.address}, not at ${c.host.address}: correct its address`);
         }
         return;
       }
-      if (i === 0) last = verdict;
+      if (first) last = verdict;
+      first = false;
     }
     if (clock.now() >= until) break;
     await clock.sleep(Math.min(5_000, deadlineMs / 50), signal);

@@ -7,11 +7,14 @@ export interface Place {
   readonly port: number;
 }
 
-/** Addresses at which machines with these MACs were seen: hints, to be proved by the host key. */
-export type AddressHints = (
-  macs: readonly string[],
-  o: { readonly signal: AbortSignal },
-) => Promise<readonly string[]>;
+/** Addresses at which a machine may be: hints, to be proved by the host key. */
+export type AddressHints = (who: Sought, o: { readonly signal: AbortSignal }) => Promise<readonly string[]>;
+
+export interface Sought {
+  /** In the inventory. */
+  readonly name: string;
+  readonly macs: readonly string[];
+}
 
 export interface Search {
   readonly host: Host;
@@ -32,23 +35,21 @@ export const atPlace = (host: Host, place: Place, hostKeys: readonly string[]): 
 });
 
 /** Places to look at, the likeliest first: the inventory's, the installer's own port there, then the hints. */
-export async function candidates(s: Search): Promise<readonly Place[]> {
-  const { address, port } = s.host;
-  const hinted = s.hostKeys.length === 0 ? [] : await s.hints(s.macs, { signal: s.signal }).catch(() => []);
-  const places = [
-    { address, port },
-    ...(port === 22 ? [] : [{ address, port: 22 }]),
-    ...hinted.filter((a) => a !== address).map((a) => ({ address: a, port: 22 })),
-  ];
-  // A wrong address behind a bastion would be looked for from the wrong side.
-  return s.host.bastion === null ? places : places.slice(0, port === 22 ? 1 : 2);
+async function* places(s: Search): AsyncGenerator<Place> {
+  const { name, address, port, bastion } = s.host;
+  yield { address, port };
+  if (port !== 22) yield { address, port: 22 };
+  // A wrong address behind a bastion would be looked for from the wrong side; and no key, no proof.
+  if (bastion !== null || s.hostKeys.length === 0) return;
+  const hinted = await s.hints({ name, macs: s.macs }, { signal: s.signal }).catch(() => []);
+  for (const hint of hinted) if (hint !== address) yield { address: hint, port: 22 };
 }
 
 const LOOK_MS = 20_000;
 
 /** The first place where the machine, proven, runs its installer; null: nowhere. */
 export async function findInstaller(s: Search, except?: Place): Promise<Place | null> {
-  for (const place of await candidates(s)) {
+  for await (const place of places(s)) {
     if (except && place.address === except.address && place.port === except.port) continue;
     try {
       const signal = AbortSignal.any([s.signal, AbortSignal.timeout(LOOK_MS)]);

@@ -64,3 +64,17 @@ it("follows no hint where no key could prove it, nor behind a bastion", async ()
   expect(await findInstaller(s)).toBeNull();
   expect(behind.tried).toEqual(["root@10.0.0.3:2222", "root@10.0.0.3:22"]);
 });
+
+it("asks for hints only when the machine is not where the inventory says", async () => {
+  const asked: unknown[] = [];
+  const hints: Search["hints"] = async (who) => {
+    asked.push(who);
+    return ["10.0.0.9"];
+  };
+  const there = search({ "10.0.0.3:22": mine }, { hints });
+  expect(await findInstaller(there.s)).toEqual({ address: "10.0.0.3", port: 22 });
+  expect(asked).toEqual([]);
+  const moved = search({ "10.0.0.9:22": mine }, { hints });
+  expect(await findInstaller(moved.s)).toEqual({ address: "10.0.0.9", port: 22 });
+  expect(asked).toEqual([{ name: "node-01", macs: [MAC] }]);
+});
