@@ -41,7 +41,7 @@ export function routeFiles(route: Route, knownHostsPath: string): RouteFiles {
   const common = [
     "StrictHostKeyChecking yes",
     "BatchMode yes",
-    `ConnectTimeout ${Math.max(1, Math.ceil(target.connectTimeoutMs / 1000))}`,
+    `ConnectTimeout ${seconds(target.connectTimeoutMs)}`,
     "ServerAliveInterval 15",
     "ServerAliveCountMax 4",
     "ControlPath none",
@@ -77,6 +77,8 @@ export function routeFiles(route: Route, knownHostsPath: string): RouteFiles {
   };
 }
 
+const seconds = (ms: number): number => Math.max(1, Math.ceil(ms / 1000));
+
 /** What OpenSSH itself would look up: our names are nobody's. */
 const knownAs = (hop: { readonly address: string; readonly port: number }): string =>
   hop.port === 22 ? hop.address : `[${hop.address}]:${hop.port}`;
@@ -95,6 +97,7 @@ export function firstOptions(route: Route, knownHostsPath: string): readonly str
   const files = hostKeys.length > 0 ? knownHostsPath : target.knownHostsFile;
   return [
     "StrictHostKeyChecking=yes",
+    `ConnectTimeout=${seconds(target.connectTimeoutMs)}`,
     ...(files === undefined ? ["UserKnownHostsFile=~/.ssh/known_hosts"] : [`UserKnownHostsFile=${files}`]),
   ];
 }
