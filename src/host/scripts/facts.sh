@@ -54,6 +54,7 @@ disks() {
     [ -n "$first" ] || printf ','
     first=''
     serial=$(read_file "$d/device/serial")
+    [ -n "$serial" ] || serial=$(read_file "$d/serial") # virtio
     [ -n "$serial" ] || serial=$(udevadm info --query=property --name="$name" 2>/dev/null | sed -n 's/^ID_SERIAL_SHORT=//p')
     printf '{"name":"/dev/%s","size":%s,"model":%s,"serial":%s,' "$name" "$(($(json_num "$(cat "$d/size" 2>/dev/null)" 0) / 2))" \
       "$(json_str "$(read_file "$d/device/model")")" "$(json_str "$serial")"
