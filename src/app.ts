@@ -230,14 +230,19 @@ export class App implements AsyncDisposable {
       import("./nix/flake-source.ts"),
       import("./nix/runner.ts"),
     ]);
-    const { handOver } = await import("./nix/inventory-input.ts");
-    const { toResolvedJson } = await import("./inventory/resolved-json.ts");
     return createFlakeClosureSource({
       flakeRef: inventory.fleet.flake,
       baseDir: inventory.baseDir,
       run: createNixRunner(),
-      inputs: { inventory: await handOver(this.stateDir(inventory), toResolvedJson(inventory)) },
+      inputs: await this.flakeInputs(inventory),
     });
+  }
+
+  /** What the fleet's flake gets in place of its own inputs: this inventory, resolved. */
+  async flakeInputs(inventory: Inventory): Promise<Readonly<Record<string, string>>> {
+    const { handOver } = await import("./nix/inventory-input.ts");
+    const { toResolvedJson } = await import("./inventory/resolved-json.ts");
+    return { inventory: await handOver(this.stateDir(inventory), toResolvedJson(inventory)) };
   }
 
   /**

@@ -27,18 +27,11 @@ export function archOf(kind: ImageKind, stated: Arch | undefined, host?: Pick<Ho
   return arch;
 }
 
-export const buildCommand = (flake: string, attribute: string, link: string): readonly string[] => [
-  "--extra-experimental-features",
-  "nix-command flakes",
-  "build",
-  `${flake}#${attribute}`,
-  "--out-link",
-  link,
-];
-
 export interface BuildCall {
   readonly flake: string;
   readonly attribute: string;
+  /** Inputs of the flake to replace, by name: without the fleet's inventory an image would let strangers in. */
+  readonly inputs: Readonly<Record<string, string>>;
   /** A symlink to the result, which keeps it from being collected. */
   readonly link: string;
   readonly cwd: string;
@@ -46,9 +39,17 @@ export interface BuildCall {
   readonly onLine: (line: string) => void;
 }
 
+export const buildCommand = (
+  call: Pick<BuildCall, "flake" | "attribute" | "inputs" | "link">,
+): readonly string[] => [
+  ...["--extra-experimental-features", "nix-command flakes"],
+  ...["build", `${call.flake}#${call.attribute}`, "--out-link", call.link],
+  ...Object.entries(call.inputs).flatMap(([name, url]) => ["--override-input", name, url]),
+];
+
 /** The image file. Throws `nix-missing`, `build-failed`. */
 export async function buildImage(call: BuildCall): Promise<string> {
-  const child = execa("nix", buildCommand(call.flake, call.attribute, call.link), {
+  const child = execa("nix", buildCommand(call), {
     cwd: call.cwd,
     cancelSignal: call.signal,
     stdin: "ignore",

@@ -32,6 +32,7 @@ export const command = defineCommand({
     const file = await buildImage({
       flake: inventory.fleet.flake,
       attribute: imageAttribute(kind.data, arch, host),
+      inputs: await app.flakeInputs(inventory),
       link: resolve(app.process.cwd, options.outLink),
       cwd: inventory.baseDir,
       signal: app.signal,
