@@ -3,6 +3,7 @@ import { open, rm } from "node:fs/promises";
 import { execa } from "execa";
 import { FleetError } from "../errors.ts";
 import type { Arch } from "../inventory/model.ts";
+import { sshServer } from "./ssh-server.ts";
 
 export interface Vm {
   readonly arch: Arch;
@@ -12,6 +13,8 @@ export interface Vm {
   /** MiB. */
   readonly memory: number;
   readonly kvm: boolean;
+  /** Of this machine, forwarded to its SSH. */
+  readonly sshPort?: number;
 }
 
 export const qemuProgram = (arch: Arch): string => `qemu-system-${arch.replace("-linux", "")}`;
@@ -29,7 +32,9 @@ export function qemuArguments(vm: Vm): readonly string[] {
     ...(iso
       ? ["-drive", `file=${vm.image},format=raw,media=cdrom,readonly=on`, "-boot", "d"]
       : ["-drive", `file=${vm.image},format=raw,if=virtio,snapshot=on`]),
-    ...["-netdev", "user,id=net0,restrict=on", "-device", "virtio-net-pci,netdev=net0"],
+    "-netdev",
+    `user,id=net0,restrict=on${vm.sshPort === undefined ? "" : `,hostfwd=tcp:127.0.0.1:${vm.sshPort}-:22`}`,
+    ...["-device", "virtio-net-pci,netdev=net0"],
     ...["-display", "none", "-monitor", "none", "-serial", "stdio", "-no-reboot"],
   ];
 }
@@ -62,10 +67,12 @@ export interface BootCall {
   /** The console is kept here: the first thing to look at after a failure. */
   readonly log: string;
   readonly signal: AbortSignal;
+  /** It has come up when its SSH answers here; absent: when its console says so. */
+  readonly sshPort?: number;
 }
 
-/** Resolves when it has come up. Throws `tool-missing`, `health-failed`. */
-export async function bootCheck(call: BootCall): Promise<void> {
+/** Resolves when it has come up, with the name of its SSH server where that was waited for. Throws `tool-missing`, `health-failed`. */
+export async function bootCheck(call: BootCall): Promise<string | null> {
   await rm(call.log, { force: true });
   await using log = await open(call.log, "w", 0o600);
   const over = new AbortController();
@@ -83,14 +90,25 @@ export async function bootCheck(call: BootCall): Promise<void> {
     over.abort();
   }, call.deadlineMs);
   let verdict: Verdict = null;
+  let ssh: string | null = null;
   let last = "";
+  const answer =
+    call.sshPort === undefined
+      ? undefined
+      : sshServer(call.sshPort, AbortSignal.any([call.signal, over.signal])).then(
+          (name) => {
+            ssh = name;
+            over.abort();
+          },
+          () => undefined,
+        );
   try {
     for await (const output of child.iterable({ from: "all" })) {
       const line = String(output);
       await log.write(`${line}\n`);
       if (line.trim() !== "") last = line.trim();
       verdict ??= verdictOf(line);
-      if (verdict !== null) over.abort();
+      if (verdict === "failed" || (verdict === "booted" && call.sshPort === undefined)) over.abort();
     }
   } catch {
     // Ended by us, which the verdict tells, or by the caller.
@@ -98,12 +116,17 @@ export async function bootCheck(call: BootCall): Promise<void> {
     clearTimeout(timer);
   }
   const result = await child;
+  over.abort();
+  await answer;
   call.signal.throwIfAborted();
-  if (verdict === "booted") return;
+  if (ssh !== null || (verdict === "booted" && call.sshPort === undefined)) return ssh;
   if (result.code === "ENOENT")
     throw new FleetError("tool-missing", `${call.program} is not on this machine`, { hint: "install QEMU" });
-  const how = late ? `did not come up within ${Math.round(call.deadlineMs / 1000)} s` : "did not come up";
+  const what = verdict === "booted" ? "came up, but its SSH did not answer" : "did not come up";
+  const how = late ? `${what} within ${Math.round(call.deadlineMs / 1000)} s` : what;
   throw new FleetError("health-failed", `the image ${how}${last === "" ? "" : `; its last words: ${last}`}`, {
-    hint: `its console is in ${call.log}`,
+    hint: /\bkvm\b/i.test(last)
+      ? "this machine's hardware help does not work for it: try again with --no-kvm"
+      : `its console is in ${call.log}`,
   });
 }

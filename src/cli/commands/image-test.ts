@@ -4,6 +4,7 @@ import { z } from "zod";
 import { Duration } from "../../app.ts";
 import { EXIT, FleetError } from "../../errors.ts";
 import { bootCheck, qemuArguments, qemuProgram } from "../../image/qemu.ts";
+import { freePort } from "../../image/ssh-server.ts";
 import { quote } from "../../kernel/shell.ts";
 import { defineCommand } from "../command.ts";
 
@@ -16,10 +17,16 @@ export const command = defineCommand({
   arguments: [["<image>", "an .iso or a raw disk image; it is not written to"]],
   options: [
     ["--arch <arch>", "x86_64-linux or aarch64-linux", "x86_64-linux"],
-    ["--firmware <file>", "UEFI firmware; default: where Debian keeps it, else BIOS"],
+    ["--firmware <file>", "UEFI firmware, or bios; default: where Debian keeps UEFI's, else BIOS"],
     ["--memory <mib>", "memory of the machine", "2048"],
     ["--deadline <duration>", "give up after this long", "15m"],
+    [
+      "--expect <sign>",
+      "ssh: its SSH answers at the address DHCP gives; console: its console says it is up",
+      "ssh",
+    ],
     ["--log <file>", "where its console goes", "image-test.log"],
+    ["--no-kvm", "without hardware help, also where there is some"],
     ["--print", "print the QEMU command only"],
   ],
   examples: ["macula-fleet image test image/iso/maculaos-installer.iso"],
@@ -28,7 +35,9 @@ export const command = defineCommand({
     firmware: z.string().optional(),
     memory: z.coerce.number().int().min(256).default(2048),
     deadline: Duration.default(15 * 60_000),
+    expect: z.enum(["ssh", "console"]).default("ssh"),
     log: z.string().default("image-test.log"),
+    kvm: z.boolean().default(true),
     print: z.boolean().default(false),
   }),
   async run(app, { args, options }) {
@@ -36,13 +45,16 @@ export const command = defineCommand({
     if (!existsSync(image))
       throw new FleetError("usage", `there is no image ${image}`, { hint: "macula-fleet image build iso" });
     const { arch, memory } = options;
-    const firmware = options.firmware ?? FIRMWARE[arch].find((file) => existsSync(file));
+    const stated = options.firmware ?? FIRMWARE[arch].find((file) => existsSync(file));
+    const firmware = stated === "bios" ? undefined : stated;
     const native = arch === (process.arch === "arm64" ? "aarch64-linux" : "x86_64-linux");
+    const port = options.expect === "ssh" ? { sshPort: await freePort() } : {};
     const vm = {
+      ...port,
       arch,
       image,
       memory,
-      kvm: native && mayUseKvm(),
+      kvm: options.kvm && native && mayUseKvm(),
       ...(firmware === undefined ? {} : { firmware }),
     };
     const program = qemuProgram(arch);
@@ -55,8 +67,15 @@ export const command = defineCommand({
     app.note(
       `booting ${image}${vm.kvm ? "" : " without hardware help: this takes minutes"}; console: ${log}`,
     );
-    await bootCheck({ program, args: arguments_, deadlineMs: options.deadline, log, signal: app.signal });
-    app.print(`${image} comes up`);
+    const ssh = await bootCheck({
+      ...port,
+      program,
+      args: arguments_,
+      deadlineMs: options.deadline,
+      log,
+      signal: app.signal,
+    });
+    app.print(`${image} comes up${ssh === null ? "" : `: ${ssh} answers`}`);
     return EXIT.ok;
   },
 });
