@@ -12,6 +12,7 @@ const TOOLS = [
   "unshare",
   "cpio",
   "xz",
+  "zstd",
   "depmod",
   "nix",
   "git",
@@ -25,9 +26,9 @@ function problem(): string | null {
   return missing.length === 0 ? null : `${missing.join(", ")} not installed`;
 }
 
-/** Skipped with the reason where it cannot run; an error in CI where it was asked for. */
-export function onVirtualMachine(name: string, body: () => void): void {
-  const reason = problem();
+/** Skipped with the reason where it cannot run (`lacks`: one of its own); an error in CI where it was asked for. */
+export function onVirtualMachine(name: string, body: () => void, lacks: string | null = null): void {
+  const reason = problem() ?? lacks;
   if (reason === null) return void describe(name, body);
   if (process.env.CI && process.env.MACULA_VM === "1") throw new Error(`${name} was asked for: ${reason}`);
   console.warn(`skipped: ${name}: ${reason}`);

@@ -9,12 +9,14 @@ import { systemClock } from "../../src/kernel/clock.ts";
 import { debianMirror } from "../../src/lab/docker/image.ts";
 import { withLock } from "../../src/lab/docker/lock.ts";
 
-const recipe = fileURLToPath(new URL("./image", import.meta.url));
+export const recipe = fileURLToPath(new URL("./image", import.meta.url));
 const SUITE = "trixie";
 
-type BaseFile = "rootfs.tar" | "kernel" | "initrd" | "version" | "boot.img" | "core.img" | "systemd-boot.efi";
+type BaseFile =
+  | ("rootfs.tar" | "kernel" | "initrd" | "version" | "boot.img" | "core.img" | "systemd-boot.efi")
+  | ("installer" | "kexec.tar" | "boot_hybrid.img" | "eltorito.img" | "bootx64.efi");
 
-/** Files of a base: also GRUB's `boot.img` and `core.img`, and the `version` of the kernel. */
+/** Files of a base: boot loaders, the kernel and its `version`, the `installer`'s initrd and the `kexec` that starts it. */
 export interface Base {
   file(name: BaseFile): string;
 }

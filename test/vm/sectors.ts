@@ -33,7 +33,7 @@ export async function writeDisk(base: Base, loader: Loader, root: string, path: 
   if (loader === "systemd-boot") {
     const image = `${path}.esp`;
     await run("truncate", ["-s", `${esp.mib}M`, image]);
-    await run("mkfs.vfat", ["-F", "32", image]);
+    await run("mkfs.vfat", ["-F", "32", "-n", "ESP", image]);
     const files = ["EFI", "loader"].map((name) => join(root, "boot", name));
     await run("mcopy", ["-s", "-i", image, ...files, "::/"]);
     const seek = (esp.start * SECTOR) / 1024 ** 2;

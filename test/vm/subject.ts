@@ -16,7 +16,7 @@ import { type Machine, startMachine } from "./machine.ts";
 import type { Loader } from "./sectors.ts";
 
 /** Names of devices as the lab's systems expect them, a console to read, and nothing that costs an emulator time. */
-const KERNEL_PARAMS = ["console=ttyS0", "net.ifnames=0", "mitigations=off", "nokaslr", "tsc=unstable"];
+export const KERNEL_PARAMS = ["console=ttyS0", "net.ifnames=0", "mitigations=off", "nokaslr", "tsc=unstable"];
 
 export interface VmSubject extends AsyncDisposable {
   readonly driver: SshDriver;
@@ -62,7 +62,8 @@ export async function vmSubject(loader: Loader, signal: AbortSignal): Promise<Vm
   const closure = closures.export(paths, { signal });
   await makeDisk(base, disk, { loader, system, closure, authorizedKey }, signal);
 
-  const machine = stack.use(await startMachine(dir, disk, loader));
+  const firmware = loader === "grub" ? "bios" : "uefi";
+  const machine = stack.use(await startMachine(dir, { disk, firmware }));
   const host = aHost(name, "peer", { user: "root", port: machine.port });
   const knownHostsFile = join(dir, "known_hosts");
   await appendFile(knownHostsFile, "");

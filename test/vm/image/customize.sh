@@ -1,6 +1,6 @@
 #!/bin/sh
 # Last step of building the machine's file system: customize.sh ROOTFS RECIPE_DIR OUT (run by mmdebstrap as root).
-# Leaves a kernel and an initrd in OUT.
+# Leaves a kernel, an initrd and an installer's initrd in OUT.
 set -eu
 root=${1:?} recipe=${2:?} out=${3:?}
 
@@ -41,17 +41,25 @@ chroot "$root" systemctl mask \
   systemd-tpm2-setup.service systemd-tpm2-setup-early.service systemd-boot-random-seed.service systemd-growfs-root.service \
   ldconfig.service systemd-logind.service user@.service user-runtime-dir@.service getty.target serial-getty@.service \
   console-getty.service apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service \
-  fstrim.timer systemd-tmpfiles-clean.timer ssh.socket grub-common.service \
+  fstrim.timer systemd-tmpfiles-clean.timer ssh.socket grub-common.service systemd-resolved.service \
   2> /dev/null || true
 sed -i 's/^-\?session.*pam_systemd\.so.*/# &/' "$root/etc/pam.d/common-session"
 
 # --- GRUB's own files: the core in front of the file system has its modules built in.
-grub-editenv "$root/boot/grub/grubenv" create
+chroot "$root" grub-editenv /boot/grub/grubenv create
 cp "$root/usr/lib/grub/i386-pc/boot.img" "$out/boot.img"
 chroot "$root" grub-mkimage --format=i386-pc --output=/core.img --prefix='(hd0,msdos1)/boot/grub' \
   biosdisk part_msdos ext2 normal configfile linux search search_label loadenv test serial terminal echo minicmd
 mv "$root/core.img" "$out/core.img"
 cp "$root/usr/lib/systemd/boot/efi/systemd-bootx64.efi" "$out/systemd-boot.efi"
+cp "$root/usr/lib/grub/i386-pc/boot_hybrid.img" "$out/boot_hybrid.img"
+# For a medium that is found by its label: one for BIOS, one for UEFI.
+iso_modules='iso9660 part_gpt part_msdos fat normal configfile linux search search_label serial terminal echo minicmd test'
+printf '%s\n' 'search --set=root --label MACULAOS_LAB' 'set prefix=($root)/boot/grub' > "$root/iso.cfg"
+chroot "$root" grub-mkimage --format=i386-pc-eltorito --config=/iso.cfg --output=/eltorito.img --prefix=/boot/grub biosdisk $iso_modules
+chroot "$root" grub-mkimage --format=x86_64-efi --config=/iso.cfg --output=/bootx64.efi --prefix=/boot/grub $iso_modules
+mv "$root/eltorito.img" "$root/bootx64.efi" "$out/"
+rm "$root/iso.cfg"
 
 # --- Kernel and initrd: a package of the suite, unpacked here because its installation would build an initrd of its own.
 work=$(mktemp -d)
@@ -59,8 +67,15 @@ trap 'rm -rf "$work"' EXIT
 cd "$work"
 export APT_CONFIG="${MMDEBSTRAP_APT_CONFIG:?}"
 package=$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/.*Depends: \(linux-image-[0-9][^ ]*\).*/\1/p' | head -n 1)
-apt-get -o APT::Sandbox::User=root download "$package"
-dpkg-deb -x ./*.deb kernel
+# kexec and what it is linked with: an installer brings them along.
+xen=$(apt-cache depends --recurse --important kexec-tools | grep '^libxen' | sort -u)
+apt-get -o APT::Sandbox::User=root download "$package" kexec-tools $xen
+dpkg-deb -x ./linux-image-*.deb kernel
+mkdir -p kexec/lib
+for deb in kexec-tools_*.deb libxen*.deb; do dpkg-deb -x "./$deb" tools; done
+find tools -path '*sbin/kexec' -exec install -m 755 {} kexec/kexec \;
+find tools -name '*.so.*' -exec cp -P {} kexec/lib/ \;
+tar -C kexec -cf "$out/kexec.tar" .
 cp kernel/boot/vmlinuz-* "$out/kernel"
 for base in kernel/usr/lib kernel/lib; do [ ! -d "$base/modules" ] || modules=$base/modules; done
 version=$(ls "$modules")
@@ -82,3 +97,4 @@ install -m 755 "$recipe/initrd-init" initrd/init
 truncate -s %4 "$out/initrd"
 echo "$version" > "$out/version"
 rm -rf "${root:?}"/var/cache/apt/* "${root:?}"/var/lib/apt/lists/*
+sh "$recipe/installer.sh" "$root" "$recipe" "$work/initrd/modules" "$out/installer"
