@@ -159,8 +159,5 @@ async function run(
   throw new FleetError(
     "command-failed",
     `${host}: ${command.label} failed: ${result.stderr.trim().split("\n").slice(-3).join("; ").slice(0, 300)}`,
-    {
-      hint: "its disk is untouched; --undo puts it back into service, --continue tries again",
-    },
   );
 }

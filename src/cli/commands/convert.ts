@@ -132,7 +132,12 @@ async function drive(
   await showProofs(app, events, world.host.name);
   if (failure !== undefined) throw failure;
   const state = replay(events);
-  if (state?.status === "failed") app.note((await recovery(events, world.host.name)).says);
+  if (state?.status === "failed") {
+    const { says } = await recovery(events, world.host.name);
+    // What failed before the archive was made has said so with its cause.
+    const failure = state.hosts.get(world.host.name)?.failure;
+    if (!failure?.hint?.includes(says)) app.note(says);
+  }
   return state ? (exitOf(state, app.process.signals.drain.aborted) as ExitCode) : EXIT.error;
 }
 

@@ -27,6 +27,12 @@ export const cluster = {
   /** Its etcd member goes with it. */
   forget: (node: string): Command =>
     kubectl("kubectl delete node", "delete", "node", node, "--ignore-not-found"),
+  /** Whoever comes under that name next is believed anew; newer k3s does it together with the node. */
+  forgetPassword: (node: string): Command =>
+    kubectl(
+      "kubectl delete secret",
+      ...["delete", "secret", `${node}.node-password.k3s`, "-n", "kube-system", "--ignore-not-found"],
+    ),
   /** On the server itself. */
   snapshot: (name: string): Command => onHost("k3s etcd-snapshot", "etcd-snapshot", "save", "--name", name),
   uncordon: (node: string): Command => kubectl("kubectl uncordon", "uncordon", node),

@@ -31,5 +31,5 @@ echo 'installation finished!'
 END
 chmod 755 $machine/usr/local/bin/nixos-install
 echo "machine will boot into nixos in 2s..."
-if [ -n "$machine" ]; then nohup sh -c 'sleep 2; kill 1' > /dev/null 2>&1 &
+if [ -n "$machine" ]; then setsid sh -c 'sleep 2; kill 1' > /dev/null 2>&1 &
 else nohup sh -c 'sleep 2; systemctl reboot --force' > /dev/null 2>&1 & fi
