@@ -124,6 +124,12 @@ export async function carryOut(
       hint: `macula-fleet convert ${name} --continue`,
     });
   }
+  if (recorded !== undefined && "wipes" in recorded) {
+    const name = recorded.hosts[0]?.name ?? "HOST";
+    throw new FleetError("usage", `${id} erases ${name}, it installs nothing`, {
+      hint: `macula-fleet retire ${name} --wipe`,
+    });
+  }
   const anywhere = findAnywhere(inventory, options.nixosAnywhere, { env, cwd });
   if (!anywhere.standIn) await checkAnywhere(anywhere.program, app.signal);
   const stateDir = app.stateDir(inventory);

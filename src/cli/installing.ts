@@ -67,12 +67,13 @@ export async function confirmErasure(
   inventory: Inventory,
   plan: InstallPlan,
   planHash: string | undefined,
+  words = "install",
 ): Promise<void> {
   const erased = plan.hosts.filter((h) => {
     const target = plan.targets[h.name];
     return target !== undefined && losesData(target);
   });
-  const again = `look at it with --check, then: macula-fleet install --yes --plan-hash ${plan.hash}`;
+  const again = `look at it with --check, then: macula-fleet ${words} --yes --plan-hash ${plan.hash}`;
   if (app.globals.yes) {
     if (planHash !== undefined || inventory.lab || erased.length === 0) return;
     throw new FleetError(

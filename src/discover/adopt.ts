@@ -51,14 +51,18 @@ export function withHost(text: string, host: NewHost): string {
   });
 }
 
-/** The file with one field of one host set. Throws `usage` when the host is not written out there (a range). */
+/**
+ * The file with one field of one host set, or with `undefined` removed. Throws `usage` when the host is not written out
+ * there (a range).
+ */
 export function withHostField(text: string, host: string, path: readonly string[], value: unknown): string {
   return edit(text, (doc) => {
     if (!isMap(doc.getIn(["hosts", host])))
       throw new FleetError("usage", `${host} is not written out by itself in this file`, {
         hint: "it is part of a range or of another file: change it there by hand",
       });
-    doc.setIn(["hosts", host, ...path], value);
+    if (value === undefined) doc.deleteIn(["hosts", host, ...path]);
+    else doc.setIn(["hosts", host, ...path], value);
   });
 }
 

@@ -48,6 +48,7 @@ export const scripts = {
   note: op("note"),
   reboot: op("reboot"),
   gc: op("gc"),
+  wipe: op("wipe"),
 } as const;
 
 export type ScriptName = keyof typeof scripts;

@@ -41,6 +41,8 @@ export interface InstallDeps {
   readonly moreFor?: (host: Host) => { readonly overlay?: string; readonly options?: readonly string[] };
   /** What is done to each machine, in order; a conversion does more. Default: `INSTALL_PHASES`. */
   readonly phases?: readonly InstallPhase[];
+  /** What is true of a machine after the last phase. Default: installed. */
+  readonly outcome?: { readonly word: string; readonly says: string };
   readonly program: readonly string[];
   /** The lab's stand-in: finds machines by address and port. */
   readonly standIn?: boolean;
@@ -118,13 +120,13 @@ async function installAll(
       },
       { concurrency: deps.parallel, signal, stopOnError: false },
     );
-    await conclude(journal, signals.drain.aborted);
+    await conclude(journal, signals.drain.aborted, deps.outcome?.word ?? "installed");
   } finally {
     await rm(workDir, { recursive: true, force: true });
   }
 }
 
-async function conclude(journal: RunJournal, drained: boolean): Promise<void> {
+async function conclude(journal: RunJournal, drained: boolean, word: string): Promise<void> {
   const t = tally(journal.state.hosts.values());
   const end =
     t.failed > 0
@@ -135,7 +137,7 @@ async function conclude(journal: RunJournal, drained: boolean): Promise<void> {
           ? "succeeded_with_stragglers"
           : "succeeded";
   const reason = end === "paused" ? "operator" : undefined;
-  const said = `${t.ok} installed, ${t.failed} failed, ${t.pending} not done`;
+  const said = `${t.ok} ${word}, ${t.failed} failed, ${t.pending} not done`;
   await journal.append((s) => [runMoved(s, end, said, reason)]);
   await journal.append((s) => [summarize(s, drained)]);
 }

@@ -1,7 +1,7 @@
 /** What must be true right before something is erased or secret: asked again, strictly, over our own ssh. */
 import { readFile } from "node:fs/promises";
 import { FleetError, toFailure } from "../errors.ts";
-import type { HostFacts } from "../host/protocol.ts";
+import type { DiskFacts, HostFacts } from "../host/protocol.ts";
 import { keysOf, type PhaseContext } from "./context.ts";
 import { namesOf } from "./disk.ts";
 import { scriptProblem } from "./disk-script.ts";
@@ -49,29 +49,39 @@ export async function assertInstaller(c: PhaseContext): Promise<HostFacts> {
   );
 }
 
-/** The disk of the plan, by serial, and a script that formats this disk and no other. */
-export async function assertErasable(c: PhaseContext, facts: HostFacts): Promise<void> {
+/** The disk of the plan, by serial and size; null: a lab's container, which has none. Throws `install-refused`. */
+export function assertDisk(c: PhaseContext, facts: HostFacts): DiskFacts | null {
   const { disk } = c.target;
-  if (disk === null) return;
+  if (disk === null) return null;
   const here = facts.disks.find((d) =>
     disk.serial === "" || d.serial === ""
       ? namesOf(d).some((n) => disk.names.includes(n))
       : d.serial === disk.serial,
   );
-  const refuse = (message: string, hint: string) =>
-    new FleetError("install-refused", `${c.host.name}: ${message}; nothing is erased`, { hint });
   const list = facts.disks.map((d) => `${namesOf(d)[0]} ${d.model} ${d.serial}`.trim()).join(", ") || "none";
   if (!here) {
-    throw refuse(
+    throw refusal(
+      c,
       `${disk.path} (${disk.model} ${disk.serial}) is not there in the installer`,
       `its disks are: ${list}`,
     );
   }
   if (here.size !== disk.size)
-    throw refuse(`${disk.path} has another size than when planned`, `its disks are: ${list}`);
+    throw refusal(c, `${disk.path} has another size than when planned`, `its disks are: ${list}`);
+  return here;
+}
+
+const refusal = (c: PhaseContext, message: string, hint: string) =>
+  new FleetError("install-refused", `${c.host.name}: ${message}; nothing is erased`, { hint });
+
+/** The disk of the plan, and a script that formats this disk and no other. */
+export async function assertErasable(c: PhaseContext, facts: HostFacts): Promise<void> {
+  const here = assertDisk(c, facts);
+  const { disk } = c.target;
+  if (here === null || disk === null) return;
   const script = await readFile(c.target.disko, "utf8").catch(() => "");
   const others = facts.disks.filter((d) => d !== here).map(namesOf);
   const known = { ...disk, names: [...new Set([...disk.names, ...namesOf(here)])] };
   const problem = scriptProblem(script, known, others);
-  if (problem !== null) throw refuse(problem, "build it from the inventory that names this disk");
+  if (problem !== null) throw refusal(c, problem, "build it from the inventory that names this disk");
 }

@@ -46,7 +46,7 @@ export async function installOne(run: MachineRun): Promise<void> {
       await phase.run(c, deps.phaseDeadlineMs ?? phase.deadlineMs);
     }
     await deps.pin(c.host, c.identity);
-    await to("updated", "installed: runs the new system, healthy, under its own key");
+    await to("updated", deps.outcome?.says ?? "installed: runs the new system, healthy, under its own key");
   } catch (error) {
     signal.throwIfAborted();
     const { code, message, hint } = toFailure(error);

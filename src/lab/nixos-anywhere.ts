@@ -2,7 +2,7 @@
  * LAB STAND-IN for nixos-anywhere: `node nixos-anywhere.ts LAB_DIR ARGUMENTS…`. Same command line, same
  * `### step ###` lines, same exit behaviour, including that it waits for ever where the real one does.
  */
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { argv } from "node:process";
 import { setTimeout as delay } from "node:timers/promises";
@@ -39,9 +39,10 @@ async function run(lab: LabControl, o: AnywhereOptions): Promise<void> {
     throw new Abort(`${o.address}:${o.port} is no host of this lab`);
   }
   for (const path of o.storePaths ? [o.storePaths.disko, o.storePaths.toplevel] : []) {
-    if (!path.startsWith("/nix/store/")) throw new Abort(`store path ${path} does not exist`);
+    if (!path.startsWith("/nix/store/") && !existsSync(path))
+      throw new Abort(`store path ${path} does not exist`);
   }
-  if (o.storePaths && !systemOfPath(o.storePaths.toplevel)) {
+  if (o.storePaths && o.phases.includes("install") && !systemOfPath(o.storePaths.toplevel)) {
     throw new Abort(`${o.storePaths.toplevel} was not built by this lab's flake`);
   }
   const files = withHostKey(o.extraFiles ? readExtraFiles(o.extraFiles) : {}, o);

@@ -51,7 +51,7 @@ export const command = defineCommand({
     const facts = await look(app, inventory, { ...options, address, port });
     const host = newHost({ ...options, address, port }, facts);
     app.note(
-      `${options.as} is ${facts.model || "a machine"} with ${facts.disks.length} disks, runs ${facts.os.id || "an unknown system"} ${facts.os.variant}`.trimEnd(),
+      `${options.as} is ${facts.model || "a machine"} with ${facts.disks.length === 1 ? "1 disk" : `${facts.disks.length} disks`}, runs ${facts.os.id || "an unknown system"} ${facts.os.variant}`.trimEnd(),
     );
     if (options.write) {
       const file = fileFor(inventory);

@@ -1,11 +1,14 @@
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { z } from "zod";
+import type { App, Remote } from "../../app.ts";
 import { withHostField } from "../../discover/adopt.ts";
 import { EXIT, FleetError } from "../../errors.ts";
 import { openVault } from "../../install/identity.ts";
-import type { Host } from "../../inventory/model.ts";
+import type { Host, Inventory } from "../../inventory/model.ts";
 import { publicKey } from "../../inventory/schema/primitives.ts";
+import { planRetire } from "../../retire/plan.ts";
+import { forget } from "../../retire/retire.ts";
 import { defineCommand } from "../command.ts";
 import { carryOut, makeInstallPlan, recordInstall, verdictOf } from "../install-run.ts";
 import { confirmErasure, showInstallPlan } from "../installing.ts";
@@ -50,21 +53,12 @@ export const command = defineCommand({
         },
       );
     }
-    if (options.disk !== undefined && !options.check) {
-      const text = withHostField(
-        await readFile(old.source.file, "utf8"),
-        name,
-        ["disk", "device"],
-        options.disk,
-      );
-      const { serial } = options;
-      await writeFile(
-        old.source.file,
-        serial === undefined ? text : withHostField(text, name, ["disk", "serial"], serial),
-      );
-    }
-    const loaded =
-      options.disk !== undefined && !options.check ? await app.inventory(undefined, "install") : before;
+    // The new system is built from what the inventory says; without a replacement it says what it said.
+    await using written =
+      options.disk !== undefined && !options.check
+        ? await writeDisk(old, options.disk, options.serial)
+        : null;
+    const loaded = written === null ? before : await app.inventory(undefined, "install");
     // The old machine's card and serial are not the new one's; its key is not the installer's.
     const seen = join(app.stateDir(before), "replace", `${name}.known_hosts`);
     if (app.globals.acceptNew) {
@@ -95,6 +89,11 @@ export const command = defineCommand({
         ? `${name} gets a new identity`
         : `${name} keeps its ssh identity (${kept.publicKey.split(" ")[0]}); what was on its disk is lost unless it was backed up`,
     );
+    const { cluster } = placeInCluster(old, inventory);
+    if (cluster?.server)
+      app.note(
+        `node ${cluster.node} and its password are deleted from cluster ${cluster.name} (through ${cluster.server}) first: the new machine joins as a new node`,
+      );
     const machine = app.format === "json" || app.format === "ndjson";
     if (options.check || plan.hosts.length === 0) {
       if (machine) app.json(plan);
@@ -107,10 +106,59 @@ export const command = defineCommand({
       });
     if (!machine) showInstallPlan(app, inventory, plan, "stderr");
     await confirmErasure(app, inventory, plan, options.planHash);
+    await forgetOld(app, old, inventory, world.remote);
     await recordInstall(app, world.store, plan);
+    written?.keep();
+    await writeIdentity(old, plan.targets[name]?.macs ?? []);
     return carryOut(app, plan.id, world, install, true);
   },
 });
+
+/** Undone when it is disposed and was not kept. */
+async function writeDisk(old: Host, device: string, serial: string | undefined) {
+  const { file } = old.source;
+  const original = await readFile(file, "utf8");
+  const text = withHostField(original, old.name, ["disk", "device"], device);
+  // The old disk's serial is not the new one's.
+  await writeFile(file, withHostField(text, old.name, ["disk", "serial"], serial));
+  let kept = false;
+  return {
+    keep() {
+      kept = true;
+    },
+    async [Symbol.asyncDispose]() {
+      if (!kept) await writeFile(file, original);
+    },
+  };
+}
+
+/** What the inventory knew the old hardware by; else the next look would say that it is another machine. */
+async function writeIdentity(old: Host, macs: readonly string[]): Promise<void> {
+  const { mac, serial, machineId } = old.identity;
+  if ([mac, serial, machineId].every((v) => v === undefined)) return;
+  const same = mac !== undefined && macs.includes(mac.toLowerCase());
+  const { file } = old.source;
+  let text = await readFile(file, "utf8");
+  if (mac !== undefined && !same) text = withHostField(text, old.name, ["identity", "mac"], macs[0]);
+  for (const field of ["serial", "machineId"] as const)
+    if (old.identity[field] !== undefined)
+      text = withHostField(text, old.name, ["identity", field], undefined);
+  await writeFile(file, text);
+}
+
+const placeInCluster = (host: Host, inventory: Inventory) =>
+  planRetire(host, inventory, { backup: false, wipe: false, gone: true });
+
+/** k3s would refuse the new machine under the old name: it cannot know the old one's password. */
+async function forgetOld(app: App, old: Host, inventory: Inventory, remote: Remote): Promise<void> {
+  const place = placeInCluster(old, inventory);
+  if (!place.cluster?.server) return;
+  await forget(place, {
+    hosts: new Map(inventory.hosts.map((h) => [h.name, h])),
+    connect: (h, signal) => remote.pool.fresh(remote.targetOf(h), signal),
+    signal: app.signal,
+  });
+}
 
 function asNew(
   host: Host,

@@ -3,7 +3,16 @@
  * finish.sh, and what state.json says afterwards. What is allowed to begin is decided in `operations/`. [pure]
  */
 import type { HostStateFile } from "../../host/protocol.ts";
-import { bootId, type Machine, profilePath, type Run, type Timer, withDisk, withMemory } from "./model.ts";
+import {
+  bootId,
+  type Job,
+  type Machine,
+  profilePath,
+  type Run,
+  type Timer,
+  withDisk,
+  withMemory,
+} from "./model.ts";
 import { restart } from "./power.ts";
 import { setProfile } from "./profile.ts";
 import { log, saveEvidence } from "./record.ts";
@@ -43,7 +52,7 @@ export function arm(m: Machine, run: string, ms: number, now: number): Machine {
 export const disarm = (m: Machine, run: string): Machine =>
   withMemory(m, { timers: (m.memory?.timers ?? []).filter((t) => t.run !== run) });
 
-function startJob(m: Machine, run: string, kind: "activate" | "revert" | "reboot", endsAt: number): Machine {
+function startJob(m: Machine, run: string, kind: Job["kind"], endsAt: number): Machine {
   const job = { unit: unitName(run, `${kind}.service`), run, kind, endsAt };
   return withMemory(m, { jobs: [...(m.memory?.jobs ?? []), job] });
 }
@@ -53,6 +62,9 @@ export const startActivation = (m: Machine, run: string, now: number): Machine =
 
 export const scheduleReboot = (m: Machine, run: string, now: number): Machine =>
   startJob(m, run, "reboot", now + m.timing.rebootDelay);
+
+export const schedulePowerOff = (m: Machine, now: number): Machine =>
+  startJob(m, "", "poweroff", now + m.timing.rebootDelay);
 
 /** Starts the way back. What activates right now is killed. */
 export function goBack(m: Machine, run: string, reason: string, now: number): Machine {

@@ -1,7 +1,7 @@
 /** Virtual time: everything that is due happens, in order, each at its own moment. [pure] */
 import { endActivation, endRevert, judgeBoot, timeOut } from "./activation.ts";
 import { type Job, type Machine, withMemory } from "./model.ts";
-import { restart, stepPower } from "./power.ts";
+import { cutPower, restart, stepPower } from "./power.ts";
 import { failUnit } from "./switch.ts";
 
 /** When something happens next on its own; null: never. */
@@ -41,6 +41,8 @@ function endJob(m: Machine, job: Job, at: number): Machine {
       return endRevert(m, job.run, at);
     case "reboot":
       return restart(m, at);
+    case "poweroff":
+      return cutPower(m);
   }
 }
 

@@ -74,7 +74,7 @@ interface RunEvidence {
 export interface Job {
   readonly unit: string;
   readonly run: string;
-  readonly kind: "activate" | "revert" | "reboot";
+  readonly kind: "activate" | "revert" | "reboot" | "poweroff";
   readonly endsAt: number;
 }
 

@@ -5,6 +5,7 @@ import { note, reboot } from "./note.ts";
 import { evidence, facts, probe } from "./observe.ts";
 import type { Operation } from "./operation.ts";
 import { fetch, gc, generations, missing, stage } from "./store.ts";
+import { wipe } from "./wipe.ts";
 
 export const OPERATIONS: Readonly<Record<string, Operation>> = {
   probe,
@@ -22,4 +23,5 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   note,
   gc,
   facts,
+  wipe,
 };

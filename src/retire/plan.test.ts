@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { aHost } from "../../test/support/fleet.ts";
 import type { Cluster, Host } from "../inventory/model.ts";
-import { planRetire } from "./retire.ts";
+import { planRetire } from "./plan.ts";
 
 const cluster = (datastore: Cluster["datastore"]): Cluster => ({
   name: "home",
@@ -10,10 +10,15 @@ const cluster = (datastore: Cluster["datastore"]): Cluster => ({
   external: false,
   perHost: false,
 });
-const plan = (name: string, hosts: readonly Host[], datastore: Cluster["datastore"] = "sqlite") => {
+const plan = (
+  name: string,
+  hosts: readonly Host[],
+  datastore: Cluster["datastore"] = "sqlite",
+  options = { backup: false, wipe: false, gone: false },
+) => {
   const host = hosts.find((h) => h.name === name);
   if (!host) throw new Error(name);
-  return planRetire(host, { hosts, clusters: { home: cluster(datastore) } });
+  return planRetire(host, { hosts, clusters: { home: cluster(datastore) } }, options);
 };
 const bootstrap = (name: string): Host => ({ ...aHost(name), role: "bootstrap", roles: ["bootstrap"] });
 const k3s = (name: string, role: "server" | "agent"): Host => ({
@@ -25,7 +30,7 @@ it("lets a peer go, with what is left to do", () => {
   const p = plan("a", [aHost("a"), aHost("b")]);
   expect(p.refusals).toEqual([]);
   expect(p.affected).toEqual([]);
-  expect(p.steps.join()).not.toContain("kubectl");
+  expect(p.steps.map((s) => s.step)).toEqual(["inventory"]);
 });
 
 it("refuses the last bootstrap of living hosts; of two, the others change", () => {
@@ -48,5 +53,15 @@ it("refuses the last server, and one of two with etcd", () => {
   expect(plan("s", two, "etcd").refusals[0]?.message).toContain("one of two etcd servers");
   expect(plan("s", two, "external").refusals).toEqual([]);
   expect(plan("s", [...two, k3s("u", "server")], "etcd").refusals).toEqual([]);
-  expect(plan("a", [k3s("s", "server"), k3s("a", "agent")]).steps[0]).toContain("kubectl drain a");
+});
+
+it("does everything to a member that is there, through a server, and only what can be to one that is gone", () => {
+  const hosts = [k3s("s", "server"), k3s("a", "agent")];
+  const p = plan("a", hosts, "sqlite", { backup: true, wipe: true, gone: false });
+  expect(p.cluster).toEqual({ name: "home", node: "a", server: "s" });
+  expect(p.steps.map((s) => s.step)).toEqual(["drain", "stop", "backup", "forget", "inventory", "wipe"]);
+  expect(p.afterwards.join()).not.toContain("switch a off");
+  const gone = plan("a", hosts, "sqlite", { backup: false, wipe: false, gone: true });
+  expect(gone.steps.map((s) => s.step)).toEqual(["forget", "inventory"]);
+  expect(plan("s", [k3s("s", "server")]).steps.map((s) => s.step)).toEqual(["stop", "inventory"]);
 });
