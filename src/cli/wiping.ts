@@ -5,7 +5,7 @@ import type { App, Remote } from "../app.ts";
 import { FleetError } from "../errors.ts";
 import { checkAnywhere } from "../install/anywhere/version.ts";
 import { driveInstall } from "../install/engine.ts";
-import { neighbourHints } from "../install/hints.ts";
+import { addressHints } from "../install/hints.ts";
 import type { IdentityVault } from "../install/identity.ts";
 import type { Host, Inventory } from "../inventory/model.ts";
 import { Secret } from "../kernel/secret.ts";
@@ -89,7 +89,7 @@ export async function driveWipe(
       pin: async () => undefined,
       phases: wipePhases((h, signal) => remote.pool.fresh(remote.targetOf(h), signal)),
       outcome: { word: "wiped", says: "wiped: its disk reads back empty" },
-      hints: inventory.lab?.backend === "sim" ? async () => [] : neighbourHints,
+      hints: inventory.lab?.backend === "sim" ? async () => [] : addressHints,
       pathVariable: env.PATH,
       workDir: join(stateDir, "work"),
       logDir: join(stateDir, "logs"),

@@ -4,7 +4,6 @@ ELEVATION=${ELEVATION-none}
 has() { command -v "$1" > /dev/null 2>&1; }
 tools() { for t in tar cpio gzip setsid kexec wget curl sudo doas nix-store nixos-install disko sgdisk; do ! has "$t" || printf '%s\n' "$t"; done; }
 os_field() { sed -n "s/^$1=\"\\{0,1\\}\\([^\"]*\\)\"\\{0,1\\}\$/\\1/p" /etc/os-release 2>/dev/null | head -n 1; }
-read_file() { tr -d '\000' < "$1" 2>/dev/null | tr -s ' ' | sed -e 's/^ //' -e 's/ $//' | head -n 1; }
 
 container() {
   if has systemd-detect-virt; then systemd-detect-virt --container 2>/dev/null && return; fi
@@ -53,9 +52,7 @@ disks() {
     case $name in loop* | ram* | zram* | dm-* | md* | sr* | fd* | nbd* | \*) continue ;; esac
     [ -n "$first" ] || printf ','
     first=''
-    serial=$(read_file "$d/device/serial")
-    [ -n "$serial" ] || serial=$(read_file "$d/serial") # virtio
-    [ -n "$serial" ] || serial=$(udevadm info --query=property --name="$name" 2>/dev/null | sed -n 's/^ID_SERIAL_SHORT=//p')
+    serial=$(disk_serial "$name")
     printf '{"name":"/dev/%s","size":%s,"model":%s,"serial":%s,' "$name" "$(($(json_num "$(cat "$d/size" 2>/dev/null)" 0) / 2))" \
       "$(json_str "$(read_file "$d/device/model")")" "$(json_str "$serial")"
     printf '"removable":%s,"rotational":%s,' "$(json_bool "$(sed 's/^0$//' "$d/removable" 2>/dev/null)")" "$(json_bool "$(sed 's/^0$//' "$d/queue/rotational" 2>/dev/null)")"

@@ -49,6 +49,15 @@ boot_id() {
   printf '%s' "$id"
 }
 
+read_file() { tr -d '\000' < "$1" 2>/dev/null | tr -s ' ' | sed -e 's/^ //' -e 's/ $//' | head -n 1; }
+
+disk_serial() { # NAME: as in /sys/block
+  serial=$(read_file "/sys/block/$1/device/serial")
+  [ -n "$serial" ] || serial=$(read_file "/sys/block/$1/serial") # virtio
+  [ -n "$serial" ] || serial=$(udevadm info --query=property --name="$1" 2>/dev/null | sed -n 's/^ID_SERIAL_SHORT=//p')
+  printf '%s' "$serial"
+}
+
 # --- JSON
 json_str() {
   case $1 in

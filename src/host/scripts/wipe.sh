@@ -20,8 +20,7 @@ main() {
   [ -b "$device" ] && [ -e "/sys/block/$name/size" ] || refuse "$R_UNKNOWN" "there is no disk $DISK"
   [ "$(($(cat "/sys/block/$name/size") / 2))" -eq "$SIZE" ] || refuse "$R_MOVED" "$DISK has another size than when it was chosen"
   if [ -n "$SERIAL" ]; then
-    found=$(tr -d '\000' < "/sys/block/$name/device/serial" 2>/dev/null | tr -s ' ' | sed -e 's/^ //' -e 's/ $//')
-    [ -n "$found" ] || found=$(udevadm info --query=property --name="$device" 2>/dev/null | sed -n 's/^ID_SERIAL_SHORT=//p')
+    found=$(disk_serial "$name")
     [ "$found" = "$SERIAL" ] || refuse "$R_MOVED" "$DISK has the serial ${found:-none}, not $SERIAL"
   fi
   released "$device" "$name" || refuse "$R_BUSY" "something on $DISK is in use"
