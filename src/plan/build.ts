@@ -155,7 +155,10 @@ function exclude(host: Host, input: PlanInput): Exclusion | null {
 function gatewayOf(host: Host, inventory: Inventory): HostName | null {
   const bastion = host.bastion === null ? undefined : inventory.bastions[host.bastion];
   if (!bastion) return null;
-  const gateway = inventory.hosts.find((h) => h.name === bastion.name || h.address === bastion.address);
+  // Several hosts may share an address, each behind a port of its own.
+  const gateway =
+    inventory.hosts.find((h) => h.name === bastion.name) ??
+    inventory.hosts.find((h) => h.address === bastion.address && h.port === bastion.port);
   return gateway && gateway.name !== host.name ? gateway.name : null;
 }
 

@@ -114,23 +114,25 @@ describe("of each host the plan says", () => {
   });
 
   describe("the host of the fleet through which it is reached", () => {
-    const bastion = (name: string, address: string) => ({
-      ...({} as Inventory["bastions"][string]),
-      name,
-      address,
-    });
+    const bastion = (name: string, address: string, port = 22) => ({ name, address, port, user: "root" });
     const via = (host: Partial<Host>, bastions: Inventory["bastions"]) =>
       one({
-        ...anInventory([aHost("a", "peer", host), aHost("g", "gateway", { address: "192.0.2.7" })]),
+        ...anInventory([
+          aHost("a", "peer", host),
+          aHost("f", "peer", { address: "192.0.2.7", port: 2201 }),
+          aHost("g", "gateway", { address: "192.0.2.7", port: 2202 }),
+        ]),
         bastions,
       })?.via;
 
-    test("by name, by address, or not at all", () => {
+    test("by name, by address and port, or not at all", () => {
       expect(via({ bastion: "g" }, { g: bastion("g", "198.51.100.1") })).toBe("g");
-      expect(via({ bastion: "jump" }, { jump: bastion("jump", "192.0.2.7") })).toBe("g");
-      expect(via({ bastion: "jump" }, { jump: bastion("jump", "198.51.100.1") })).toBeNull();
+      expect(via({ bastion: "g" }, { g: bastion("g", "192.0.2.7", 2201) })).toBe("g");
+      expect(via({ bastion: "jump" }, { jump: bastion("jump", "192.0.2.7", 2202) })).toBe("g");
+      expect(via({ bastion: "jump" }, { jump: bastion("jump", "192.0.2.7") })).toBeNull();
+      expect(via({ bastion: "jump" }, { jump: bastion("jump", "198.51.100.1", 2202) })).toBeNull();
       expect(via({ bastion: "gone" }, {})).toBeNull();
-      expect(via({ bastion: null }, { g: bastion("g", "192.0.2.7") })).toBeNull();
+      expect(via({ bastion: null }, { g: bastion("g", "192.0.2.7", 2202) })).toBeNull();
     });
 
     test("never itself", () => {
