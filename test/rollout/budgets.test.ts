@@ -1,0 +1,358 @@
+/** Every limit at its edge, and never more hosts at once than all of them allow. */
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { Host } from "../../src/inventory/model.ts";
+import type { Limits, Plan } from "../../src/plan/model.ts";
+import { blockedBy, measure, NOWHERE_ELSE } from "../../src/rollout/budgets.ts";
+import { decide } from "../../src/rollout/decide.ts";
+import { type EventBody, HostState } from "../../src/rollout/events.ts";
+import type { RolloutState } from "../../src/rollout/state.ts";
+import { aHost, anInventory, aPlan, system } from "../support/fleet.ts";
+import { aContext, aRun, host, progress, run, T0, wave } from "../support/run.ts";
+
+const MINUTE = 60_000;
+const inCluster = (cluster: string) => ({ k3s: { ...aHost("x").k3s, cluster } });
+const count = (n: number) => ({ kind: "count", n }) as const;
+
+const FLEET: readonly Host[] = [
+  aHost("a1", "peer", { ...inCluster("red"), bastion: "g1" }),
+  aHost("a2", "peer", inCluster("red")),
+  aHost("a3", "peer", inCluster("blue")),
+  aHost("b1", "peer", { site: "brugge", ...inCluster("red") }),
+  aHost("b2", "peer", { site: "brugge" }),
+  aHost("n1", "peer", { site: null }),
+  aHost("n2", "peer", { site: null }),
+  aHost("g1", "gateway"),
+  aHost("g2", "gateway", { site: "brugge" }),
+];
+const inventory = anInventory(FLEET, {
+  canary: { count: count(0), max: 1, spread: [], select: [], prefer: [] },
+  waves: [{ kind: "percent", pct: 100 }],
+  maxFailures: { canary: count(0), wave: count(99) },
+  confirmTimeoutMs: 10 * MINUTE,
+  healthyDeadlineMs: 10 * MINUTE,
+  minHealthyTimeMs: 5 * MINUTE,
+  progressDeadlineMs: 1e9,
+});
+const ROOMY: Limits = {
+  maxParallel: 99,
+  maxUnavailable: 99,
+  maxUnavailablePerSite: {},
+  maxUnavailablePerCluster: {},
+  maxUnavailablePerRole: {},
+  maxParallelPerRole: {},
+  maxFailuresPerSite: null,
+  activatingPerSite: 99,
+  copyingPerSite: 99,
+  copying: 99,
+};
+const G1 = { name: "g1", address: "127.0.0.1", port: 22, user: "root" };
+const base = aPlan({ ...inventory, bastions: { g1: G1 } });
+const planWith = (limits: Partial<Limits>, more: Partial<Plan> = {}): Plan => ({
+  ...base,
+  limits: { ...ROOMY, ...limits },
+  ...more,
+});
+const tolerating = (n: number): Partial<Plan> => ({
+  waves: base.waves.map((w) => ({ ...w, maxFailures: n })),
+});
+
+const staged = (name: string): EventBody[] => [
+  host(name, "staging", { previous: system(name, "r1") }),
+  host(name, "staged"),
+];
+/** It was told to activate, and is in that state now. */
+const touched = (name: string, state: HostState): EventBody[] => [
+  ...staged(name),
+  host(name, "activating", { fence: 1 }),
+  ...(state === "activating" ? [] : [host(name, state)]),
+];
+const busy = (...names: string[]) => names.flatMap((name) => touched(name, "confirming"));
+const began = [run("running"), wave("wave.start", 1)];
+
+const blockOf = (state: RolloutState, name: string, starting: readonly string[] = []) => {
+  const target = state.targets.get(name);
+  if (!target) throw new Error(`no ${name}`);
+  return blockedBy(measure(state, new Set(starting), NOWHERE_ELSE), target);
+};
+const limitOf = (plan: Plan, bodies: readonly EventBody[], name: string) =>
+  blockOf(aRun(plan, ...began, ...bodies), name)?.limit ?? null;
+
+describe("a limit lets in as many as it says, and no more", () => {
+  test.each<[string, Partial<Limits>, string[], string, string | null]>([
+    ["max-parallel", { maxParallel: 2 }, ["a1"], "b1", null],
+    ["max-parallel", { maxParallel: 2 }, ["a1", "a2"], "b1", "max-parallel"],
+    ["max-unavailable", { maxUnavailable: 2 }, ["a1"], "b1", null],
+    ["max-unavailable", { maxUnavailable: 2 }, ["a1", "a2"], "b1", "max-unavailable"],
+    ["of a role", { maxUnavailablePerRole: { peer: 1 } }, ["g1"], "b1", null],
+    ["of a role", { maxUnavailablePerRole: { peer: 1 } }, ["a2"], "b1", "max-unavailable of peer"],
+    ["of another role", { maxUnavailablePerRole: { gateway: 0 } }, ["g1"], "b1", null],
+    ["parallel of a role", { maxParallelPerRole: { peer: 1 } }, ["g1"], "b1", null],
+    ["parallel of a role", { maxParallelPerRole: { peer: 1 } }, ["a2"], "b1", "max-parallel of peer"],
+    ["in a site", { activatingPerSite: 1 }, ["a1"], "b1", null],
+    ["in a site", { activatingPerSite: 1 }, ["b2"], "b1", "activations in brugge"],
+    ["of a site", { maxUnavailablePerSite: { brugge: 1 } }, ["a1"], "b1", null],
+    ["of a site", { maxUnavailablePerSite: { brugge: 1 } }, ["b2"], "b1", "max-unavailable of brugge"],
+    ["of another site", { maxUnavailablePerSite: { gent: 0 } }, ["b2"], "b1", null],
+    ["without a site", { activatingPerSite: 1, maxUnavailablePerSite: { null: 0 } }, ["n2"], "n1", null],
+    ["of a cluster", { maxUnavailablePerCluster: { red: 1 } }, ["a3"], "b1", null],
+    [
+      "of a cluster",
+      { maxUnavailablePerCluster: { red: 1 } },
+      ["a2"],
+      "b1",
+      "max-unavailable of cluster red",
+    ],
+    ["without a cluster", { maxUnavailablePerCluster: { null: 0 } }, ["n2"], "n1", null],
+    ["reached through it", {}, ["a2"], "g1", null],
+    ["reached through it", {}, ["a1"], "g1", "hosts behind it are in flight"],
+    ["reached through another", {}, ["g1"], "a1", "g1 is in flight"],
+    ["reached through another", {}, ["g2"], "a1", null],
+  ])("%s: %j, while %j: %s -> %j", (_what, limits, others, name, limit) => {
+    expect(limitOf(planWith(limits), busy(...others), name)).toBe(limit);
+  });
+
+  test("whom a full limit keeps out, too", () => {
+    const keepsOut = (limits: Partial<Limits>, other: string, name: string, more: Partial<Plan> = {}) =>
+      blockOf(aRun(planWith(limits, more), ...began, ...busy(other)), name)?.keepsOut;
+    expect(keepsOut({ maxParallel: 1 }, "b2", "b1")).toBe("everybody");
+    expect(keepsOut({ maxUnavailable: 1 }, "b2", "b1")).toBe("everybody");
+    expect(keepsOut({}, "b2", "b1", tolerating(0))).toBe("everybody");
+    expect(keepsOut({ maxUnavailablePerRole: { peer: 1 } }, "b2", "b1")).toBe("its role");
+    expect(keepsOut({ maxParallelPerRole: { peer: 1 } }, "b2", "b1")).toBe("its role");
+    expect(keepsOut({ activatingPerSite: 1 }, "b2", "b1")).toBe("its site");
+    expect(keepsOut({ maxUnavailablePerSite: { brugge: 1 } }, "b2", "b1")).toBe("its site");
+    expect(keepsOut({ maxUnavailablePerCluster: { red: 1 } }, "a2", "b1")).toBe("it");
+    expect(keepsOut({}, "g1", "a1")).toBe("it");
+    expect(keepsOut({}, "a1", "g1")).toBe("it");
+  });
+});
+
+describe("who takes up room", () => {
+  const AT_RISK: readonly HostState[] = [
+    "activating",
+    "rebooting",
+    "confirming",
+    "committing",
+    "reverting",
+    "unknown",
+  ];
+
+  test.each(HostState.options)("a host told to activate, now %s", (state) => {
+    const bodies = touched("a1", state);
+    const atRisk = AT_RISK.includes(state);
+    expect(limitOf(planWith({ maxParallel: 1 }), bodies, "b1")).toBe(atRisk ? "max-parallel" : null);
+    // One that failed may be down until somebody looks; it is in nobody's way otherwise.
+    const down = atRisk || state === "failed";
+    expect(limitOf(planWith({ maxUnavailable: 1 }), bodies, "b1")).toBe(down ? "max-unavailable" : null);
+  });
+
+  test("a host that failed before anything was done to it is what it was", () => {
+    const bodies = [host("a1", "preflight"), host("a1", "failed")];
+    expect(limitOf(planWith({ maxUnavailable: 1 }), bodies, "b1")).toBeNull();
+  });
+
+  test("a host whose guards are asked has its slot already", () => {
+    const state = aRun(planWith({ maxParallel: 2, maxUnavailable: 1 }), ...began, ...staged("a1"));
+    expect(blockOf(state, "b1")).toBeNull();
+    expect(blockOf(state, "b1", ["a1"])?.limit).toBe("max-unavailable");
+    const going = aRun(planWith({ maxParallel: 2 }), ...began, ...busy("a1"));
+    expect(blockOf(going, "b1", ["a1"])).toBeNull();
+  });
+});
+
+describe("slow start", () => {
+  const opens = (plan: Plan, bodies: readonly EventBody[]) => limitOf(plan, bodies, "b1") !== "slow start";
+  const done = (...names: string[]) => names.flatMap((name) => touched(name, "updated"));
+  const failed = (...names: string[]) => names.flatMap((name) => touched(name, "reverted"));
+
+  test("one more than may still fail, and one for every host that is done", () => {
+    const plan = planWith({}, tolerating(1));
+    expect(opens(plan, busy("a1"))).toBe(true);
+    expect(opens(plan, busy("a1", "a2"))).toBe(false);
+    expect(opens(plan, [...busy("a1", "a2"), ...done("a3")])).toBe(true);
+    expect(opens(plan, [...busy("a1", "a2", "b2"), ...done("a3")])).toBe(false);
+  });
+
+  test("what failed takes from it, but never what other hosts proved", () => {
+    const plan = planWith({}, tolerating(1));
+    expect(opens(plan, [...failed("a3"), ...busy("a1")])).toBe(false);
+    expect(opens(plan, failed("a3"))).toBe(true);
+    expect(opens(plan, [...failed("a1", "a2", "a3"), ...done("b2")])).toBe(true);
+    expect(opens(plan, [...failed("a1", "a2", "a3")])).toBe(false);
+  });
+
+  test("hosts of other waves are none of its business", () => {
+    expect(opens(planWith({}, tolerating(0)), busy("g2"))).toBe(true);
+  });
+
+  test("not on the way back, nor where failures are not to stop anything, nor between waves", () => {
+    const plan = planWith({}, tolerating(0));
+    const back = aRun(plan, ...began, ...busy("a1"), run("rolling_back"));
+    expect(blockOf(back, "b1")).toBeNull();
+    const policy = { ...base.policy, onFailure: "continue" as const };
+    expect(opens({ ...plan, policy }, busy("a1", "a2"))).toBe(true);
+    expect(blockOf(aRun(plan, run("running")), "b1")?.limit).toBe("slow start");
+  });
+});
+
+describe("stop when failures >", () => {
+  const context = aContext({ now: T0 + 100_000 });
+  const verdict = (plan: Plan, ...bodies: EventBody[]) =>
+    decide(aRun(plan, ...bodies), context).events.filter((e) => e.type === "rollout.state");
+  const failed = (...names: string[]) => names.map((name) => host(name, "failed"));
+
+  test.each([
+    [1, ["a1"], false],
+    [1, ["a1", "a2"], true],
+    [0, ["a1"], true],
+  ] as const)("%i in a wave: %j", (tolerated, names, stops) => {
+    const events = verdict(planWith({}, tolerating(tolerated)), ...began, ...failed(...names));
+    expect(events).toMatchObject(
+      stops
+        ? [
+            {
+              msg: `${names.length} failed in wave 1 (100 %), ${tolerated} tolerated: nothing new is started`,
+              level: "warn",
+              data: {
+                from: "running",
+                to: "paused",
+                reason: "failures",
+                detail: `${names.length} failed in wave 1 (100 %), ${tolerated} tolerated`,
+              },
+            },
+          ]
+        : [],
+    );
+  });
+
+  test("the whole run goes back instead, or goes on, when the policy says so", () => {
+    const plan = planWith({}, tolerating(0));
+    const saying = (onFailure: "rollback" | "continue") => ({
+      ...plan,
+      policy: { ...plan.policy, onFailure },
+    });
+    expect(verdict(saying("rollback"), ...began, ...failed("a1"))).toMatchObject([
+      {
+        msg: expect.stringContaining("every updated host goes back"),
+        data: { to: "rolling_back", reason: "failures" },
+      },
+    ]);
+    expect(verdict(saying("continue"), ...began, ...failed("a1"))).toEqual([]);
+  });
+
+  test.each([
+    [1, ["a1", "b1"], null],
+    [1, ["a1", "a2"], "2 failed in site gent, 1 tolerated"],
+    [1, ["n1", "n2"], null],
+    [0, ["b1"], "1 failed in site brugge, 0 tolerated"],
+  ] as const)("%i in a site: %j", (maxFailuresPerSite, names, where) => {
+    const events = verdict(planWith({ maxFailuresPerSite }), ...began, ...failed(...names));
+    expect(events.map((e) => e.msg.split(": ")[0])).toEqual(where === null ? [] : [where]);
+  });
+
+  test("earlier waves count, later ones do not yet", () => {
+    const plan = planWith({}, tolerating(0));
+    expect(verdict(plan, ...began, ...failed("g1"))).toEqual([]);
+    const next = [...began, wave("wave.end", 1), wave("wave.start", 2)];
+    expect(verdict(plan, ...next, ...failed("a1"))).toMatchObject([
+      { msg: expect.stringContaining("wave 1") },
+    ]);
+  });
+
+  test("failures that were promoted past do not count, until the host fails again", () => {
+    const plan = planWith({ maxFailuresPerSite: 0 }, tolerating(0));
+    const past: EventBody = {
+      type: "rollout.command",
+      level: "info",
+      msg: "",
+      data: { command: "promote", by: "ann" },
+    };
+    const accepted = [...began, ...failed("a1"), run("paused", "failures"), past, run("running")];
+    expect(verdict(plan, ...accepted)).toEqual([]);
+    expect(verdict(plan, ...accepted, host("a1", "failed", {}, 2))).toHaveLength(1);
+  });
+});
+
+describe("all limits together", () => {
+  const some = fc.record({
+    limits: fc.record({
+      maxParallel: fc.integer({ min: 0, max: 6 }),
+      maxUnavailable: fc.integer({ min: 0, max: 6 }),
+      activatingPerSite: fc.integer({ min: 0, max: 3 }),
+      maxUnavailablePerSite: fc.record({ gent: fc.integer({ min: 0, max: 3 }) }),
+      maxUnavailablePerCluster: fc.record({ red: fc.integer({ min: 0, max: 2 }) }),
+      maxParallelPerRole: fc.record({ peer: fc.integer({ min: 0, max: 5 }) }),
+    }),
+    states: fc.array(
+      fc.constantFrom<HostState>("staged", "staged", "staged", "confirming", "failed", "pending"),
+      {
+        minLength: FLEET.length,
+        maxLength: FLEET.length,
+      },
+    ),
+  });
+
+  test("whoever may go goes, and nobody else", () => {
+    fc.assert(
+      fc.property(some, ({ limits, states }) => {
+        const plan = planWith({ ...limits, copying: 0 });
+        const is = new Map(FLEET.map((h, i) => [h.name, states[i] ?? "pending"]));
+        const state = aRun(
+          plan,
+          ...began,
+          ...FLEET.flatMap((h) => {
+            const s = is.get(h.name);
+            return s === "pending" ? [] : s === "staged" ? staged(h.name) : touched(h.name, s as HostState);
+          }),
+        );
+        const asked = decide(state, aContext({ now: T0 + 60_000 })).effects.flatMap((e) =>
+          e.kind === "guard" ? [e.host] : [],
+        );
+        const going = new Set([
+          ...asked,
+          ...FLEET.flatMap((h) => (is.get(h.name) === "confirming" ? [h.name] : [])),
+        ]);
+        const down = new Set([
+          ...going,
+          ...FLEET.flatMap((h) => (is.get(h.name) === "failed" ? [h.name] : [])),
+        ]);
+        const within = (but?: string) => {
+          const list = (names: ReadonlySet<string>) =>
+            plan.hosts.filter((h) => names.has(h.name) && h.name !== but);
+          const [g, d] = [list(going), list(down)];
+          const site = (s: string) => (h: { site: string | null }) => h.site === s;
+          return {
+            everywhere: g.length < limits.maxParallel && d.length < limits.maxUnavailable,
+            peers: g.filter((h) => h.role === "peer").length < limits.maxParallelPerRole.peer,
+            gent: d.filter(site("gent")).length < limits.maxUnavailablePerSite.gent,
+            site: (s: string) => g.filter(site(s)).length < limits.activatingPerSite,
+            red: d.filter((h) => h.cluster === "red").length < limits.maxUnavailablePerCluster.red,
+            via: (h: Plan["hosts"][number]) =>
+              !(h.via !== null && going.has(h.via)) && !g.some((other) => other.via === h.name),
+          };
+        };
+        /** Room for it, all others as they are. */
+        const fits = (name: string): boolean => {
+          const h = plan.hosts.find((p) => p.name === name);
+          if (!h) return false;
+          const room = within(name);
+          return (
+            room.everywhere &&
+            (h.role !== "peer" || room.peers) &&
+            (h.site !== "gent" || room.gent) &&
+            (h.site === null || room.site(h.site)) &&
+            (h.cluster !== "red" || room.red) &&
+            room.via(h)
+          );
+        };
+        for (const name of asked) expect(fits(name), name).toBe(true);
+        for (const [name, s] of is) {
+          if (s === "staged" && progress(state, name).wave === 1 && !asked.includes(name))
+            expect(fits(name), name).toBe(false);
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
