@@ -26,7 +26,7 @@ export function reconcile(place: Place, seen: Observation): EventBody | null {
   const { state, host, fence } = place;
   const file = seen.state;
   const go: Go = (next, msg, extra = {}) =>
-    next === host.state && !extra?.failure ? null : moved(state, host, next, msg, extra);
+    next === host.state && !extra.failure ? null : moved(state, host, next, msg, extra);
   if (file && file.fence > fence) {
     return go("unknown", `another controller (fence ${file.fence}) has taken this host over`, {
       failure: failed("host-fenced", `fence ${file.fence} is newer than ours (${fence})`),
