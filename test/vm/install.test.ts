@@ -4,14 +4,12 @@
  */
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
-import { onVirtualMachine } from "./available.ts";
+import { ANYWHERE, onVirtualMachine } from "./available.ts";
 import { makeDebianDisk } from "./disk.ts";
 import { durations } from "./durations.ts";
 import { type Machine, startMachine } from "./machine.ts";
 import { anOperator, DISK_SERIAL, kexecTarball, NAME, type Operator } from "./operator.ts";
 import { KERNEL_PARAMS } from "./subject.ts";
-
-const ANYWHERE = process.env.MACULA_NIXOS_ANYWHERE;
 
 onVirtualMachine(
   "a virtual machine with Debian, and the real nixos-anywhere",
@@ -26,7 +24,7 @@ onVirtualMachine(
     let toplevel: string;
     const at = () => ({ address: "127.0.0.1", port: machine.port });
     const install = (...more: readonly string[]) =>
-      operator.run(["install", "--nixos-anywhere", ANYWHERE ?? "", "--kexec", kexec, ...more]);
+      operator.run(["install", "--nixos-anywhere", ANYWHERE, "--kexec", kexec, ...more]);
 
     beforeAll(async () => {
       operator = await anOperator(signal);
@@ -103,5 +101,5 @@ onVirtualMachine(
       expect(await operator.ssh(at(), "cat /etc/os-release")).not.toContain("VARIANT_ID");
     });
   },
-  ANYWHERE === undefined ? "set MACULA_NIXOS_ANYWHERE to nixos-anywhere's script" : null,
+  { anywhere: true },
 );

@@ -1,7 +1,7 @@
 /** A router that gives the machine another address after kexec, and another one after its reboot: found by mDNS, believed by its key. */
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
-import { onVirtualMachine } from "./available.ts";
+import { ANYWHERE, onVirtualMachine } from "./available.ts";
 import { makeDebianDisk } from "./disk.ts";
 import { durations } from "./durations.ts";
 import { type Machine, startMachine } from "./machine.ts";
@@ -9,7 +9,6 @@ import { aNetwork, type Network } from "./network.ts";
 import { anOperator, DISK_SERIAL, kexecTarball, NAME, type Operator } from "./operator.ts";
 import { KERNEL_PARAMS } from "./subject.ts";
 
-const ANYWHERE = process.env.MACULA_NIXOS_ANYWHERE;
 const BEFORE = "10.77.0.50";
 const INSTALLER = "10.77.0.77";
 const AFTER = "10.77.0.88";
@@ -55,7 +54,7 @@ onVirtualMachine(
 
     it("is found again twice, and installed", async () => {
       const within = { within: network.cable.namespace };
-      const install = ["install", "--nixos-anywhere", ANYWHERE ?? "", "--kexec", kexec];
+      const install = ["install", "--nixos-anywhere", ANYWHERE, "--kexec", kexec];
       const start = performance.now();
       const look = () => operator.run([...install, "--check", "-o", "json"], within);
       let seen = await look();
@@ -88,5 +87,5 @@ onVirtualMachine(
       );
     });
   },
-  ANYWHERE === undefined ? "set MACULA_NIXOS_ANYWHERE to nixos-anywhere's script" : null,
+  { anywhere: true },
 );
