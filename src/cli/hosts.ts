@@ -7,6 +7,7 @@ import type { Store } from "../store/store.ts";
 import { createPaint } from "../ui/paint.ts";
 import { labLine } from "../ui/view/lab.ts";
 import { bad, line, strong } from "../ui/view/line.ts";
+import { askAloud } from "./asking.ts";
 
 export type HostResult<T> =
   | { readonly host: string; readonly ok: true; readonly value: T }
@@ -40,18 +41,29 @@ export async function onEach<T>(
   app: App,
   hosts: readonly Host[],
   work: (host: Host) => Promise<T>,
-  o: { readonly forks?: number; readonly onResult?: (result: HostResult<T>) => void } = {},
+  o: {
+    readonly forks?: number;
+    readonly onResult?: (result: HostResult<T>) => void;
+    /** Tell who keeps us waiting: where hosts answer in seconds, and nothing else is printed meanwhile. */
+    readonly aloud?: boolean;
+  } = {},
 ): Promise<readonly HostResult<T>[]> {
   const { signal } = app;
+  using asking = o.aloud ? askAloud(app, hosts.length) : null;
   const one = async (host: Host): Promise<HostResult<T>> => {
     try {
-      return { host: host.name, ok: true, value: await work(host) };
+      const answer = () => work(host);
+      return {
+        host: host.name,
+        ok: true,
+        value: await (asking ? asking.during(host.name, answer) : answer()),
+      };
     } catch (error) {
       signal.throwIfAborted();
       return { host: host.name, ok: false, failure: toFailure(error) };
     }
   };
-  return pMap(
+  return await pMap(
     hosts,
     async (host) => {
       const result = await one(host);

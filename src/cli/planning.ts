@@ -8,6 +8,7 @@ import type { HostRecord, Store } from "../store/store.ts";
 import { createPaint } from "../ui/paint.ts";
 import { labLine } from "../ui/view/lab.ts";
 import { planLines } from "../ui/view/plan.ts";
+import { aloud, askAloud } from "./asking.ts";
 import { overridePolicy, type PolicyOptions } from "./policy-options.ts";
 
 export interface Made {
@@ -31,6 +32,7 @@ export async function makePlan(
   const records = await store.hosts();
   const hosts = (await app.hosts(inventory, store)).filter((h) => only(records.get(h.name)));
   const remote = await app.remote(inventory);
+  using asking = askAloud(app, hosts.length);
   const planned = await planRollout(
     {
       inventory,
@@ -41,7 +43,7 @@ export async function makePlan(
       ...(overridden.prefer ? { prefer: overridden.prefer } : {}),
     },
     {
-      driver: remote.driver,
+      driver: aloud(remote.driver, asking),
       closures: remote.closures,
       store,
       clock: app.clock,

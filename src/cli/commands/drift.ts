@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { EXIT } from "../../errors.ts";
+import type { Host } from "../../inventory/model.ts";
 import { findingsOf } from "../../operate/findings.ts";
 import { createPaint } from "../../ui/paint.ts";
 import { plural } from "../../ui/view/format.ts";
@@ -22,13 +23,14 @@ export const command = defineCommand({
     const hosts = await pickHosts(app, inventory, store, args);
     const { driver } = await app.remote(inventory);
     const records = await store.hosts();
-    const results = await onEach(app, hosts, async (host) => {
+    const ask = async (host: Host) => {
       const seen = await driver.observe(host, { signal: app.signal });
       const { current, booted, profile, bootDefault } = seen;
       const record = records.get(host.name);
       const findings = findingsOf(host.name, seen, record);
       return { expected: record?.lastHealthy ?? null, current, booted, profile, bootDefault, findings };
-    });
+    };
+    const results = await onEach(app, hosts, ask, { aloud: true });
     const drifted = results.filter((r) => r.ok && r.value.findings.length > 0);
     if (isMachine(app)) printResults(app, results);
     else {

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { Generation, Observation } from "../../host/protocol.ts";
+import type { Host } from "../../inventory/model.ts";
 import type { HostRecord } from "../../store/store.ts";
 import { renderTable } from "../../ui/table.ts";
 import { defineCommand } from "../command.ts";
@@ -27,11 +28,12 @@ export const command = defineCommand({
     const { driver } = await app.remote(inventory);
     const records = await store.hosts();
     const { signal } = app;
-    const results = await onEach(app, hosts, async (host) => {
+    const ask = async (host: Host) => {
       const observation = await driver.observe(host, { signal });
       const generations = await driver.generations(host, { signal });
       return { generations: generations.map((g) => rowOf(g, observation, records.get(host.name))) };
-    });
+    };
+    const results = await onEach(app, hosts, ask, { aloud: true });
     if (isMachine(app)) printResults(app, results);
     else {
       noteLab(app, inventory);

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { EXIT } from "../../errors.ts";
+import type { Host } from "../../inventory/model.ts";
 import type { Closure } from "../../nix/closures.ts";
 import {
   isBlank,
@@ -41,7 +42,7 @@ export const command = defineCommand({
     const built: ReadonlyMap<string, Closure> = options.build
       ? await closures.build(hosts, await closures.revision(undefined, { signal }), { signal })
       : new Map();
-    const results = await onEach(app, hosts, async (host): Promise<Omit<Report, "host">> => {
+    const ask = async (host: Host): Promise<Omit<Report, "host">> => {
       const observation = await driver.observe(host, { signal });
       if (isBlank(observation)) {
         const problems = preflightInstall(host, await driver.facts(host, { signal }));
@@ -55,7 +56,8 @@ export const command = defineCommand({
         ...(size === undefined ? {} : { closureBytes: size }),
       });
       return { ready: isReady(problems), for: "rollout", problems };
-    });
+    };
+    const results = await onEach(app, hosts, ask, { aloud: true });
     const reports = results.map((result, i): Report => {
       if (result.ok) return { host: result.host, ...result.value };
       const host = hosts[i];

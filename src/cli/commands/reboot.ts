@@ -76,7 +76,8 @@ const describe = ({ role, hosts, parallel }: Batch): string =>
   )}`;
 
 async function needing(app: App, { driver }: Remote, hosts: readonly Host[]): Promise<readonly Host[]> {
-  const seen = await onEach(app, hosts, (host) => driver.observe(host, { signal: app.signal }));
+  const ask = (host: Host) => driver.observe(host, { signal: app.signal });
+  const seen = await onEach(app, hosts, ask, { aloud: true });
   noteFailures(app, seen);
   const pending = new Set(seen.flatMap((r) => (r.ok && r.value.rebootPending ? [r.host] : [])));
   return hosts.filter((h) => pending.has(h.name));

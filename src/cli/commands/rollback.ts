@@ -5,8 +5,9 @@ import type { Observation } from "../../host/protocol.ts";
 import type { Host } from "../../inventory/model.ts";
 import { selectHosts } from "../../inventory/select.ts";
 import { newRunId, planTo, startRun } from "../../rollout/launch.ts";
-import { survey } from "../../rollout/survey.ts";
+import type { Sighting } from "../../rollout/survey.ts";
 import type { HostRecord } from "../../store/store.ts";
+import { lookAt } from "../asking.ts";
 import { defineCommand } from "../command.ts";
 import { driveRun } from "../follow.ts";
 import { showPlan } from "../planning.ts";
@@ -32,7 +33,7 @@ export const command = defineCommand({
     const hosts = selectHosts(inventory, args.join(","));
     const remote = await app.remote(inventory);
     const records = await store.hosts();
-    const seen = await survey(hosts, remote.driver, { signal: app.signal, forks: app.globals.forks });
+    const seen = await lookAt(app, hosts, remote);
     const targets = new Map<string, { toplevel: string; size: number }>();
     for (const host of hosts) {
       const sighting = seen.get(host.name);
@@ -97,9 +98,7 @@ export const command = defineCommand({
   },
 });
 
-const observed = (
-  s: Awaited<ReturnType<typeof survey>> extends ReadonlyMap<string, infer S> ? S | undefined : never,
-): Observation => {
+const observed = (s: Sighting | undefined): Observation => {
   if (!s?.reachable) throw new TypeError("not observed");
   return s.observation;
 };

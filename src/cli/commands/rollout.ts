@@ -4,7 +4,7 @@ import type { App } from "../../app.ts";
 import { EXIT, type ExitCode, FleetError } from "../../errors.ts";
 import type { Plan } from "../../plan/model.ts";
 import { assertFresh, startRun } from "../../rollout/launch.ts";
-import { survey } from "../../rollout/survey.ts";
+import { lookAt } from "../asking.ts";
 import { defineCommand } from "../command.ts";
 import { driveRun } from "../follow.ts";
 import { type Made, makePlan, showPlan } from "../planning.ts";
@@ -101,7 +101,7 @@ async function fromSaved(app: App, plan: Plan): Promise<Made> {
       "plan-stale",
       `the plan names hosts the inventory no longer has: ${missing.join(", ")}`,
     );
-  const sightings = await survey(hosts, remote.driver, { signal: app.signal, forks: app.globals.forks });
+  const sightings = await lookAt(app, hosts, remote);
   assertFresh(plan, sightings);
   return { plan, inventory, store, remote, sightings };
 }

@@ -68,12 +68,13 @@ async function look(
 ): Promise<readonly HostResult<Seen>[]> {
   const { driver } = await app.remote(inventory);
   const { signal } = app;
-  return onEach(app, hosts, async (host) => {
+  const ask = async (host: Host): Promise<Seen> => {
     const observation = await driver.observe(host, { signal });
     const generations = observation.current === "" ? [] : await driver.generations(host, { signal });
     const running = generations.findLast((g) => g.path === observation.booted);
     return { observation, kernel: running?.kernel || undefined };
-  });
+  };
+  return onEach(app, hosts, ask, { aloud: true });
 }
 
 function known(
