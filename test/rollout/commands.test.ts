@@ -191,4 +191,83 @@ describe("what the words do", () => {
     expect(say(state, "retry", { hosts: [other] }).kind).toBe("refused");
     expect(say(state, "retry", { hosts: [canary] }).kind).toBe("applied");
   });
+
+  test("a retry also takes hosts that were put off, and none that were left out of the plan", () => {
+    const deferred = aRun(plan, ...started, host(canary, "deferred"));
+    expect(applied(deferred, "retry").hosts.get(canary)).toMatchObject({ state: "pending", attempt: 2 });
+    const held = { known: new Map([["a", { reachable: true, current: null, held: "held by ann" }]]) };
+    const left = aPlan(anInventory(["a", "b"].map((n) => aHost(n))), held);
+    expect(left.excluded).toHaveLength(1);
+    expect(say(aRun(left, run("running"), wave("wave.start", 1)), "retry").kind).toBe("refused");
+  });
+
+  test("a retry opens the earliest wave it needs again, with all of its hosts, and no wave that is open", () => {
+    const types = (state: RolloutState) => {
+      const reply = say(state, "retry");
+      return reply.kind === "applied" ? reply.events.map((e) => e.type) : [];
+    };
+    const failed = (name: string) => host(name, "failed");
+    const here = aRun(plan, ...started, FAILED);
+    expect(types(here)).toEqual(["rollout.command", "host.state"]);
+    const paused = aRun(plan, ...started, FAILED, run("paused", "failures"));
+    expect(types(paused)).toEqual(["rollout.command", "host.state", "rollout.state"]);
+    const soaking = aRun(plan, ...started, FAILED, wave("wave.soak", 1));
+    expect(types(soaking)).toEqual(["rollout.command", "host.state", "wave.start"]);
+    const later = aRun(plan, ...started, wave("wave.start", 2), failed(other), failed(canary));
+    const reply = say(later, "retry");
+    if (reply.kind !== "applied") return expect.fail(reply.note);
+    expect(reply.note).toBe("2 host(s) tried again");
+    expect(reply.events.at(-1)).toMatchObject({
+      type: "wave.start",
+      wave: 1,
+      msg: expect.stringContaining("wave 1 (canary) again"),
+      data: { hosts: plan.waves[0]?.hosts },
+    });
+  });
+
+  test("nothing can be retried before it began, nor while it ends", () => {
+    const failed = [host(canary, "failed")];
+    for (const status of ["queued", "aborting", "rolling_back", "aborted", "rolled_back"] as const) {
+      expect(say(aRun(plan, ...failed, run(status)), "retry").note).toContain(`the rollout is ${status}`);
+    }
+    expect(say(aRun(plan, ...failed), "retry").kind).toBe("refused");
+  });
+
+  test("a promotion to a wave is a promotion of a run that waits at no gate, too", () => {
+    const reply = say(STATES.updating as RolloutState, "promote", { toWave: 2 });
+    expect(reply).toMatchObject({ kind: "applied", note: "promoted" });
+    expect(reply.kind === "applied" && reply.events).toHaveLength(1);
+    expect(say(STATES.gate as RolloutState, "promote", { full: true }).note).toBe("promoted past every gate");
+  });
+
+  test("a run stopped by failures goes on when none of them stands any more", () => {
+    const still = STATES["paused(failures)"] as RolloutState;
+    expect(say(still, "resume").note).toContain("the failed hosts still stand");
+    const gone = follow(still, [host(canary, "pending", {}, 2)]);
+    expect(say(gone, "resume").kind).toBe("applied");
+    const operator = aRun(plan, ...started, FAILED, run("paused", "operator"));
+    expect(say(operator, "resume").kind).toBe("applied");
+  });
+
+  test("the journal keeps the words as they were said, and nothing that was not", () => {
+    const word = (state: string, command: Name, more: Partial<PendingCommand> = {}) => {
+      const reply = say(STATES[state] as RolloutState, command, more);
+      return reply.kind === "applied" ? reply.events[0]?.data : reply.note;
+    };
+    expect(word("updating", "pause")).toEqual({ command: "pause", by: "ann" });
+    expect(word("gate", "promote", { toWave: 2, full: false })).toEqual({
+      command: "promote",
+      by: "ann",
+      toWave: 2,
+      full: false,
+    });
+    expect(word("paused(failures)", "retry", { hosts: [canary] })).toEqual({
+      command: "retry",
+      by: "ann",
+      hosts: [canary],
+    });
+    expect(say(STATES.updating as RolloutState, "pause").note).toBe("paused");
+    expect(say(STATES["paused(operator)"] as RolloutState, "resume").note).toBe("resumed");
+    expect(say(STATES.updating as RolloutState, "abort").note).toBe("aborting");
+  });
 });
