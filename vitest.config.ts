@@ -10,7 +10,7 @@ export default defineConfig({
     projects: [
       project("unit", [
         "src/**/*.test.ts",
-        "test/{inventory,store,host,install,ui,cli,plan,rollout,import,convert,firstboot}/**/*.test.ts",
+        "test/{inventory,store,host,install,ui,cli,plan,rollout,import,convert,firstboot,mutation}/**/*.test.ts",
       ]),
       project("contract", ["test/contract/**/*.test.ts"]),
       // They mostly wait for timers: more of them at a time than there are processors.

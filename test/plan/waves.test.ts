@@ -63,17 +63,17 @@ describe("waves", () => {
   });
 
   test("canaries and waves tolerate what the policy says for each, never more than its cap", () => {
-    const maxFailures = { canary: count(1), wave: pct(50), waveMax: 2 };
+    const maxFailures = { canary: count(0), wave: pct(50), waveMax: 2 };
     const tolerated = (more: Partial<Policy["maxFailures"]>) =>
       waves(2, hosts(8), { waves: [pct(40), pct(100)], maxFailures: { ...maxFailures, ...more } }).map(
         (w) => w.maxFailures,
       );
-    expect(tolerated({})).toEqual([1, 1, 2]);
-    expect(tolerated({ waveMax: 9 })).toEqual([1, 1, 3]);
+    expect(tolerated({})).toEqual([0, 1, 2]);
+    expect(tolerated({ waveMax: 9 })).toEqual([0, 1, 3]);
     const { waveMax: _none, ...uncapped } = maxFailures;
     expect(
       waves(2, hosts(8), { waves: [pct(100)], maxFailures: uncapped }).map((w) => w.maxFailures),
-    ).toEqual([1, 4]);
+    ).toEqual([0, 4]);
   });
 
   describe("soak", () => {

@@ -159,6 +159,12 @@ describe("what cannot finish does not start", () => {
     );
   });
 
+  test("to the millisecond", () => {
+    const windows = [nightly("02:00", 3, "UTC")];
+    const start = Date.UTC(2026, 6, 1, 2);
+    expect([fits(windows, start, 3 * HOUR), fits(windows, start, 3 * HOUR + 1)]).toEqual([true, false]);
+  });
+
   test("nothing fits into a closed window", () => {
     expect(fits([nightly("02:00", 3, "UTC")], Date.UTC(2026, 6, 1, 12), 0)).toBe(false);
   });
