@@ -9,6 +9,7 @@ interface Area {
 export const SHELL = [
   "engine",
   "launch",
+  "leftovers",
   "neighbours",
   "perform",
   "remember",
