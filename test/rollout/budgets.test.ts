@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Host } from "../../src/inventory/model.ts";
 import type { Limits, Plan } from "../../src/plan/model.ts";
-import { blockedBy, measure, NOWHERE_ELSE } from "../../src/rollout/budgets.ts";
+import { blockedBy, measure, NOWHERE_ELSE, type Place } from "../../src/rollout/budgets.ts";
 import { decide } from "../../src/rollout/decide.ts";
 import { type EventBody, HostState } from "../../src/rollout/events.ts";
 import type { RolloutState } from "../../src/rollout/state.ts";
@@ -158,6 +158,48 @@ describe("who takes up room", () => {
     expect(blockOf(state, "b1", ["a1"])?.limit).toBe("max-unavailable");
     const going = aRun(planWith({ maxParallel: 2 }), ...began, ...busy("a1"));
     expect(blockOf(going, "b1", ["a1"])).toBeNull();
+  });
+});
+
+describe("hosts that another run has unavailable", () => {
+  const theirs = { name: "x", role: "peer", site: "brugge", cluster: "red", via: "g2" } as const;
+  const limitBeside = (
+    limits: Partial<Limits>,
+    name: string,
+    place: Partial<Place> = {},
+    bodies: EventBody[] = [],
+  ) => {
+    const state = aRun(planWith(limits), ...began, ...bodies);
+    const target = state.targets.get(name);
+    if (!target) throw new Error(`no ${name}`);
+    const other = { ...theirs, ...place };
+    return blockedBy(measure(state, new Set(), new Map([[other.name, other]])), target)?.limit ?? null;
+  };
+
+  test("are unavailable here, too, but take up none of our slots", () => {
+    expect(
+      limitBeside({ maxParallel: 1, activatingPerSite: 1, maxParallelPerRole: { peer: 1 } }, "b1"),
+    ).toBeNull();
+    expect(limitBeside({ maxUnavailable: 1 }, "a3")).toBe("max-unavailable");
+    expect(limitBeside({ maxUnavailablePerRole: { peer: 1 } }, "a3")).toBe("max-unavailable of peer");
+    expect(limitBeside({ maxUnavailablePerSite: { brugge: 1 } }, "b1")).toBe("max-unavailable of brugge");
+    expect(limitBeside({ maxUnavailablePerCluster: { red: 1 } }, "a1")).toBe(
+      "max-unavailable of cluster red",
+    );
+  });
+
+  test("are reached, and reached through, as ours are", () => {
+    expect(limitBeside({}, "g2")).toBe("hosts behind it are in flight");
+    expect(limitBeside({}, "g1")).toBeNull();
+    expect(limitBeside({}, "a1", { name: "g1", via: null })).toBe("g1 is in flight");
+    expect(limitBeside({}, "a2", { name: "g1", via: null })).toBeNull();
+  });
+
+  test("count once, and no more when this run has met them at rest", () => {
+    const two = { maxUnavailable: 2 };
+    expect(limitBeside(two, "b1", { name: "a1", via: null }, [host("a1", "failed")])).toBeNull();
+    expect(limitBeside({ maxUnavailable: 1 }, "b1", { name: "a1", via: null })).toBe("max-unavailable");
+    expect(limitBeside({ maxUnavailable: 1 }, "b1", { name: "a1", via: null }, staged("a1"))).toBeNull();
   });
 });
 
