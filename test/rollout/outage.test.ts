@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { decide } from "../../src/rollout/decide.ts";
 import type { EventBody } from "../../src/rollout/events.ts";
+import { lostAfterMs } from "../../src/rollout/timing.ts";
 import { aHost, anInventory, aPlan, system } from "../support/fleet.ts";
 import { aContext, aRun, host, run, T0, wave } from "../support/run.ts";
 
@@ -90,5 +91,65 @@ describe("an outage", () => {
     const out = aRun(plan, ...inFlight(["a", "b"]), silent("a"), silent("b"), run("paused", "uplink"));
     const later = decide(out, aContext({ now: T0 + 10 * MINUTE }));
     expect(later).toMatchObject({ events: [], effects: [], idle: true });
+  });
+
+  test("at once: within the time after which a host counts as lost, of one another", () => {
+    const apart = (seconds: number): EventBody[] => {
+      const wait = Array.from(
+        { length: seconds },
+        (): EventBody => ({ type: "diagnostic", level: "info", msg: "", data: { code: "x" } }),
+      );
+      return [...inFlight(["a", "b"]), silent("a"), ...wait, silent("b")];
+    };
+    const edge = lostAfterMs(plan.policy) / 1000;
+    const later = aContext({ now: T0 + 90_000 });
+    const reasons = (bodies: EventBody[]) =>
+      decide(aRun(plan, ...bodies), later).events.flatMap((e) =>
+        e.type === "rollout.state" ? [e.data.reason] : [],
+      );
+    expect(reasons(apart(edge - 1))).toEqual(["uplink"]);
+    expect(reasons(apart(edge))).toEqual([]);
+  });
+
+  test("hosts that are nowhere are in no site together", () => {
+    const nowhere = aPlan(
+      anInventory(
+        ["a", "b", "c"].map((n) => aHost(n, "peer", { site: null })),
+        policy,
+      ),
+    );
+    const bodies = [...inFlight(["a", "b", "c"]), silent("a"), silent("b")];
+    const { events } = decide(aRun(nowhere, ...bodies), context);
+    expect(events.filter((e) => e.type === "rollout.state")).toEqual([]);
+  });
+
+  test("of two sites the one that is out, and only its hosts", () => {
+    const check: EventBody = {
+      type: "host.check",
+      level: "info",
+      msg: "",
+      host: "c",
+      data: { results: [], healthy: true },
+    };
+    const names = pauses(...inFlight(["a", "b", "c", "d"]), silent("d"), silent("a"), silent("b"), check);
+    expect(names).toMatchObject([
+      { msg: expect.stringMatching(/^(a, b|b, a) fell silent together: the uplink of gent/) },
+    ]);
+  });
+
+  test("a few of many are named", () => {
+    const many = aPlan(
+      anInventory(
+        Array.from({ length: 7 }, (_, i) => aHost(`h${i}`)),
+        policy,
+      ),
+      { rank: (n) => n },
+    );
+    const names = many.hosts.map((h) => h.name);
+    const { events } = decide(
+      aRun(many, ...inFlight(names), ...names.map(silent)),
+      aContext({ now: T0 + 60_000 }),
+    );
+    expect(events.at(-1)?.msg).toMatch(/^h0, h1, h2, h3, h4 fell silent together: the uplink of gent/);
   });
 });
