@@ -4,6 +4,7 @@
  */
 import { hostname, userInfo } from "node:os";
 import { dirname, join } from "node:path";
+import { setFlagsFromString } from "node:v8";
 import { z } from "zod";
 import { FleetError } from "./errors.ts";
 import type { SshDriver } from "./host/ssh-driver.ts";
@@ -188,6 +189,8 @@ export class App implements AsyncDisposable {
   }
 
   async remote(inventory: Inventory): Promise<Remote> {
+    // A controller of 200 hosts has 30 MiB in use; left to itself V8 holds on to six times that.
+    setFlagsFromString("--optimize-for-size");
     const [{ createSshTransport }, { SessionPool }, { createSshDriver }, { targetOf }] = await Promise.all([
       import("./transport/ssh.ts"),
       import("./transport/pool.ts"),

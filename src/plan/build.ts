@@ -7,6 +7,7 @@ import type { Exclusion, Plan, PlannedHost, Resolution } from "./model.ts";
 import type { MaintenanceWindow } from "./policy.ts";
 import { describe, isZero, targetOf } from "./quantity.ts";
 import { buildWaves } from "./waves.ts";
+import { estimateMs, nextFit } from "./windows.ts";
 
 /** What a probe (or the store) says about a host when the plan is made. */
 export interface KnownHost {
@@ -148,6 +149,9 @@ function exclude(host: Host, input: PlanInput): Exclusion | null {
     if (policy === "skip") return skip("offline when planned");
   }
   if (known?.current === to && (known.profile ?? to) === to) return skip("already runs it");
+  const need = estimateMs(input.inventory.policy);
+  if (nextFit(windowsOf(host, input.inventory), input.now, need) === null)
+    return defer(`no maintenance window of its is as long as a change may take: ${need / 60_000} min`);
   return null;
 }
 

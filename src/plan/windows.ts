@@ -1,6 +1,6 @@
 /** Maintenance windows: they gate starting only. Local times follow the zone's clock changes (croner). Pure. */
 import { Cron } from "croner";
-import type { MaintenanceWindow } from "./policy.ts";
+import type { MaintenanceWindow, Policy } from "./policy.ts";
 
 const DAY = { sun: 0, mon: 1, tue: 2, wed: 3, thu: 4, fri: 5, sat: 6 } as const;
 
@@ -24,6 +24,23 @@ export function windowState(windows: readonly MaintenanceWindow[], now: number):
 export function fits(windows: readonly MaintenanceWindow[], now: number, estimateMs: number): boolean {
   const state = windowState(windows, now);
   return state.open && (state.changesAt === null || now + estimateMs <= state.changesAt);
+}
+
+/** A cautious guess of activation, proof and commit, so that a window is not started into too late. */
+export const estimateMs = (p: Policy): number => p.minHealthyTimeMs + p.confirmTimeoutMs;
+
+/** Openings looked at: a window too short for the work is passed over for the next one. */
+const OPENINGS = 16;
+
+/** The first moment, `now` or later, at which something that takes `needMs` fits; null: none ever does. */
+export function nextFit(windows: readonly MaintenanceWindow[], now: number, needMs: number): number | null {
+  let at: number | null = now;
+  for (let i = 0; at !== null && i < OPENINGS && !fits(windows, at, needMs); i++) {
+    const { open, changesAt } = windowState(windows, at);
+    at = open && changesAt !== null ? windowState(windows, changesAt + 1).changesAt : changesAt;
+    if (open && changesAt !== null && fits(windows, changesAt + 1, needMs)) at = changesAt + 1;
+  }
+  return at !== null && fits(windows, at, needMs) ? at : null;
 }
 
 interface Turn {

@@ -3,6 +3,7 @@
  * every outcome, so it never needs to remember. Reading order: `decide`, then `advance` (the waves), then
  * `attend` (one host).
  */
+import { estimateMs } from "../plan/windows.ts";
 import { attend, isAbandoned } from "./attend.ts";
 import { runMoved } from "./bodies.ts";
 import { failureVerdict } from "./budgets.ts";
@@ -17,7 +18,6 @@ import { rollBack } from "./roll-back.ts";
 import { activate, obstacle, prepare } from "./slots.ts";
 import { soakChecks } from "./soak.ts";
 import { isGivenUp, isSilent, type RolloutState } from "./state.ts";
-import { estimateMs } from "./timing.ts";
 import { windowsOpenAt } from "./window-wait.ts";
 
 export type { Context } from "./context.ts";

@@ -1,5 +1,5 @@
 /** Sliding slots: who is looked at, copied to and activated next, as far as every limit allows. Pure. */
-import { fits, windowState } from "../plan/windows.ts";
+import { estimateMs, fits, windowState } from "../plan/windows.ts";
 import { moved } from "./bodies.ts";
 import { type Block, measure, occupy } from "./budgets.ts";
 import type { Context } from "./context.ts";
@@ -7,7 +7,6 @@ import type { Decision, Effect } from "./effects.ts";
 import type { EventBody } from "./events.ts";
 import { Closed, hasAny, hostsIn, outside } from "./groups.ts";
 import type { HostProgress, RolloutState } from "./state.ts";
-import { estimateMs } from "./timing.ts";
 
 type Step = Decision & { readonly wakeAt?: number | null };
 

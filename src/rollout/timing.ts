@@ -45,6 +45,3 @@ function hash(text: string): number {
   for (const char of text) h = (Math.imul(h, 31) + (char.codePointAt(0) ?? 0)) >>> 0;
   return h;
 }
-
-/** A cautious guess of activation, proof and commit, so that a window is not started into too late. */
-export const estimateMs = (p: Policy): number => p.minHealthyTimeMs + p.confirmTimeoutMs;

@@ -163,8 +163,10 @@ describe("maintenance windows", () => {
     expect(pausedUntil(at([window("13:00", 29), window("15:00", 30)], clock(12, 31)))).toBe("15:00");
   });
 
-  test("never long enough: it says so, and waits for a person", () => {
-    expect(pausedUntil(at([window("13:00", 29)], clock(12, 31)))).toBe(
+  test("never long enough, in a plan that was made all the same: it says so, and waits for a person", () => {
+    const plan = planWith({});
+    const never = { ...plan, hosts: plan.hosts.map((h) => ({ ...h, windows: [window("13:00", 29)] })) };
+    expect(pausedUntil(go(never, all, { now: clock(12, 31) }))).toBe(
       "no maintenance window is long enough for 30 min",
     );
   });

@@ -2,10 +2,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Policy } from "../../src/plan/policy.ts";
+import { estimateMs } from "../../src/plan/windows.ts";
 import {
   backoffMs,
   checkMs,
-  estimateMs,
   giveUpAfterMs,
   healthPolicy,
   lateWordMs,
@@ -13,6 +13,7 @@ import {
   pollMs,
   soakCheckMs,
 } from "../../src/rollout/timing.ts";
+
 import { aHost, anInventory, aPlan, FAST } from "../support/fleet.ts";
 import { aRun, progress } from "../support/run.ts";
 

@@ -1,9 +1,11 @@
 /** A plan as text: the same for `plan` and at the start of `rollout`. Pure. */
 import type { Plan, PlannedHost, PlannedWave, Resolution } from "../../plan/model.ts";
+import { type Opening, schedule } from "../../plan/schedule.ts";
 import { alike, firstOf } from "./alike.ts";
 import { kindOf } from "./classes.ts";
 import { bytes, duration, names, plural, versions } from "./format.ts";
 import { accent, dim, flow, type Line, line, span, strong, warn } from "./line.ts";
+import { hostWindow, waveWindows, windowNote } from "./plan-windows.ts";
 import { pad, width } from "./width.ts";
 
 export interface PlanViewOptions {
@@ -14,10 +16,12 @@ export interface PlanViewOptions {
 }
 
 export function planLines(plan: Plan, o: PlanViewOptions): Line[] {
+  const starts = schedule(plan);
   return [
     title(plan),
     ...resolved(plan, o.columns),
-    ...plan.waves.flatMap((wave) => waveLines(plan, wave, o)),
+    ...plan.waves.flatMap((wave) => waveLines(plan, wave, o, starts)),
+    ...windowNote(plan),
     ...guardLines(plan, o),
     ...traffic(plan, o),
     ...excluded(plan, o),
@@ -48,7 +52,12 @@ function resolved(plan: Plan, columns: number): Line[] {
   return segments.length === 0 ? [] : flow([line(" resolved"), ...segments], columns, { indent: 10 });
 }
 
-function waveLines(plan: Plan, wave: PlannedWave, o: PlanViewOptions): Line[] {
+function waveLines(
+  plan: Plan,
+  wave: PlannedWave,
+  o: PlanViewOptions,
+  starts: ReadonlyMap<string, Opening>,
+): Line[] {
   const head = line(
     accent(` wave ${wave.index}/${plan.waves.length} `),
     strong(wave.label),
@@ -58,14 +67,15 @@ function waveLines(plan: Plan, wave: PlannedWave, o: PlanViewOptions): Line[] {
   const byName = new Map(plan.hosts.map((h) => [h.name, h]));
   const hosts = wave.hosts.flatMap((name) => byName.get(name) ?? []);
   const detailed = o.all === true || hosts.length <= (wave.kind === "canary" ? 10 : 5);
-  if (detailed) return [head, ...hosts.map((h) => pick(h, hosts))];
+  if (detailed) return [head, ...hosts.map((h) => pick(h, hosts, starts))];
   return [
     head,
     ...groupsByRole(hosts).flatMap((segments) => flow(segments, o.columns, { gap: 2, indent: 9 })),
+    ...waveWindows(plan, hosts, starts, o.all),
   ];
 }
 
-function pick(host: PlannedHost, all: readonly PlannedHost[]): Line {
+function pick(host: PlannedHost, all: readonly PlannedHost[], starts: ReadonlyMap<string, Opening>): Line {
   const cells = (of: (h: PlannedHost) => string) => Math.max(...all.map((h) => width(of(h))));
   const column = (of: (h: PlannedHost) => string) => pad(of(host), cells(of));
   return line(
@@ -74,6 +84,7 @@ function pick(host: PlannedHost, all: readonly PlannedHost[]): Line {
     `  ${column((h) => h.role)}  ${column((h) => h.site ?? "-")}  ${column((h) => shortArch(h.arch))}`,
     host.via !== null && dim(`  via ${host.via}`),
     dim(`  ${host.why}`),
+    hostWindow(host, starts),
     host.from === null && warn("  not reached while planning"),
   );
 }
