@@ -5,6 +5,7 @@ import type { Context } from "../../src/rollout/context.ts";
 import type { EventBody, HostState } from "../../src/rollout/events.ts";
 import type { RolloutState } from "../../src/rollout/state.ts";
 import { checkMs, giveUpAfterMs, lostAfterMs, pollMs } from "../../src/rollout/timing.ts";
+import { add } from "../support/folding.ts";
 import { at, iso, MINUTE, PLAN } from "../support/one-host.ts";
 import { aContext, host, progress, run } from "../support/run.ts";
 
@@ -16,6 +17,7 @@ const wants = (state: RolloutState, more: Partial<Context> = {}) =>
   ask(state, more).effects.map((e) => (e.kind === "check" ? `check${e.soaking ? " soaking" : ""}` : e.kind));
 const silence = (state: HostState, code = "unreachable"): EventBody =>
   host("a", state, { from: state, failure: { code, message: "no answer", transient: true } });
+const failureOf = (code: string) => ({ failure: { code, message: "", transient: false } });
 /** Not seen by this controller yet. */
 const resumed = (state: RolloutState): Partial<Context> => ({
   resumedSeq: state.lastSeq,
@@ -221,6 +223,17 @@ describe("silence has an end", () => {
     );
     expect(ask(out, { now: late }).events).toEqual([]);
     expect(ask(s, { now: late, resumedAt: since(s) + 1 }).events).toEqual([]);
+  });
+
+  test("one that is out of reach with its whole site is not given up, however long it was silent before", () => {
+    const lost = failureOf("connection-lost");
+    for (const state of ["unknown", "reverting"] as const) {
+      const s = at("confirming", PLAN, host("a", state, lost), silence(state));
+      const late = since(s) + giveUpAfterMs(P) + MINUTE;
+      const paused = (reason: "uplink" | "operator") => add(s, run("paused", reason), late);
+      expect(ask(paused("uplink"), { now: late + 1 }).events).toEqual([]);
+      expect(ask(paused("operator"), { now: late + 1 }).events).toMatchObject([{ data: { to: "failed" } }]);
+    }
   });
 
   test("in an outage that lasts nobody is asked any more, once the deadline for hosts out of reach is over", () => {

@@ -152,4 +152,31 @@ describe("an outage", () => {
     );
     expect(events.at(-1)?.msg).toMatch(/^h0, h1, h2, h3, h4 fell silent together: the uplink of gent/);
   });
+
+  describe("while it lasts", () => {
+    const soaked = (name: string): EventBody[] => [
+      host(name, "updated"),
+      host(name, "updated", { from: "updated" }),
+    ];
+    const out = (name: string): EventBody =>
+      host(name, "updated", {
+        from: "updated",
+        failure: { code: "unreachable", message: "no answer", transient: true },
+      });
+    const asked = (reason: "uplink" | "operator", ...bodies: EventBody[]) =>
+      decide(
+        aRun(plan, run("running"), wave("wave.start", 1), ...bodies, run("paused", reason)),
+        context,
+      ).effects.map((e) => `${e.kind} ${e.host}`);
+    const bodies = [...soaked("a"), out("a"), ...soaked("b"), host("c", "preflight"), host("d", "staged")];
+
+    test("those it is about are asked whether they are back, and nobody else", () => {
+      expect(asked("uplink", ...bodies)).toEqual(expect.arrayContaining(["check a", "observe c"]));
+      expect(asked("uplink", ...bodies)).toHaveLength(2);
+    });
+
+    test("unlike in a pause of another kind", () => {
+      expect(asked("operator", ...bodies)).toEqual([]);
+    });
+  });
 });
