@@ -206,6 +206,7 @@ export class App implements AsyncDisposable {
       closures,
       targetOf: toTarget,
       ...(inventory.cache ? { cache: inventory.cache } : {}),
+      seedOf: seedsOf(inventory),
     });
     return {
       driver,
@@ -281,5 +282,15 @@ export function checksOf(inventory: Inventory): (host: Host) => readonly CheckCo
   return (host) => {
     const all = [...inventory.checks, ...host.checks];
     return all.length > 0 ? all : fallback;
+  };
+}
+
+/** The host that a host's site names as its seed. */
+function seedsOf({ hosts, sites }: Inventory): (host: Host) => Host | null {
+  const byName = new Map(hosts.map((h) => [h.name, h]));
+  return (host) => {
+    const name = host.site === null ? undefined : sites[host.site]?.seed;
+    const seed = name === undefined || name === host.name ? undefined : byName.get(name);
+    return seed?.state === "active" && seed.os === "nixos" ? seed : null;
   };
 }

@@ -59,6 +59,7 @@ export const ERROR_CODES = {
   "nix-missing": { exit: EXIT.error },
   "tool-missing": { exit: EXIT.error },
   "copy-failed": { exit: EXIT.error, transient: true },
+  "copy-alien": { exit: EXIT.error },
   "install-failed": { exit: EXIT.error },
   "install-refused": { exit: EXIT.error },
   "secret-unavailable": { exit: EXIT.error },

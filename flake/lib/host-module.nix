@@ -115,6 +115,7 @@ in
             };
           };
         mdns.id = set host.identity.did;
+        seed.enable = lib.mkDefault ((site.seed or null) == host.name);
         nats = chosen "nats";
         softServe = chosen "softServe";
         backup = defaults host.backup;

@@ -23,6 +23,7 @@
     ./networking.nix
     ./pull.nix
     ./secrets.nix
+    ./seed.nix
     ./soft-serve.nix
     ./ssh.nix
     ./users.nix

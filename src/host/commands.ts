@@ -1,6 +1,7 @@
 /** Every command a host gets, as data. All of them are one word of argv: the rest travels over stdin. */
 import { checkParameters } from "../health/checks.ts";
 import type { CheckConfig } from "../inventory/model.ts";
+import type { Secret } from "../kernel/secret.ts";
 import { type Command, type Parameter, sh, withParameters } from "../kernel/shell.ts";
 import type { Activation, HostNote } from "./driver.ts";
 import { type ScriptName, scripts } from "./scripts.ts";
@@ -68,6 +69,24 @@ const activationOnly = (a: Activation): Readonly<Record<string, Parameter>> => (
   IGNORE_UNITS: (a.ignoreUnits ?? []).join("\n"),
 });
 
+export interface Lending {
+  readonly run: string;
+  /** Hex. */
+  readonly token: Secret;
+  readonly port: number;
+  readonly leaseSeconds: number;
+  readonly paths: readonly string[];
+}
+
+export interface Borrowing {
+  /** IPv4. */
+  readonly address: string;
+  readonly port: number;
+  readonly token: Secret;
+  /** Dependencies first; hashes as `nix-store --query --hash` prints them. */
+  readonly paths: readonly { readonly path: string; readonly hash: string }[];
+}
+
 export const hostCommands = {
   probe: (elevation: Elevation, a?: Activation) =>
     scriptCommand("probe", elevation, {
@@ -77,6 +96,21 @@ export const hostCommands = {
   facts: (elevation: Elevation) => scriptCommand("facts", elevation, { ELEVATION: elevation }),
   fetch: (elevation: Elevation, to: string, cache: { readonly url: string; readonly publicKey: string }) =>
     scriptCommand("fetch", elevation, { TO: to, CACHE_URL: cache.url, CACHE_KEY: cache.publicKey }),
+  lend: (elevation: Elevation, o: Lending) =>
+    scriptCommand("lend", elevation, {
+      RUN: o.run,
+      TOKEN: o.token,
+      PORT: o.port,
+      LEASE: o.leaseSeconds,
+      PATHS: o.paths.join("\n"),
+    }),
+  borrow: (elevation: Elevation, o: Borrowing) =>
+    scriptCommand("borrow", elevation, {
+      ADDRESS: o.address,
+      PORT: o.port,
+      TOKEN: o.token,
+      HASHES: o.paths.map(({ path, hash }) => `${path} ${hash}`).join("\n"),
+    }),
   missing: (elevation: Elevation, paths: readonly string[]) =>
     scriptCommand("missing", elevation, { PATHS: paths.join("\n") }),
   stage: (elevation: Elevation, a: Activation) =>

@@ -33,12 +33,20 @@ export interface HostDriver {
     host: Host,
     o: Call & { readonly activation?: Activation; readonly fresh?: boolean },
   ): Promise<Observation>;
-  /** Makes `to` complete in the host's store and roots it; resumable by store path. Bytes are what crossed the wire. */
+  /**
+   * Makes `to` complete in the host's store and roots it; resumable by store path. Bytes are what crossed the uplink,
+   * `seed` the neighbour that brought the rest.
+   */
   stage(
     host: Host,
     activation: Activation,
     o: Call,
-  ): Promise<{ readonly bytes: number; readonly paths: number; readonly rebootNeeded: boolean }>;
+  ): Promise<{
+    readonly bytes: number;
+    readonly paths: number;
+    readonly rebootNeeded: boolean;
+    readonly seed?: string;
+  }>;
   /** Arms the revert timer, records the attempt, starts the activation unit; returns once it runs on its own. */
   activate(host: Host, activation: Activation, o: Call): Promise<void>;
   /** Runs the checks over a NEW connection and, having reached the host, puts its revert off once more. */

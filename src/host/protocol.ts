@@ -187,6 +187,8 @@ export const Missing = z.object({
   missing: z.array(StorePath),
   storeFree: z.number(),
 });
+/** `address`: IPv4, of the site's own network. */
+export const Lent = z.object({ schema: z.literal(1), address: z.ipv4() });
 export const CheckAnswer = z.object({ schema: z.literal(1), results: z.array(CheckResult) });
 export const GenerationsAnswer = z.object({ schema: z.literal(1), generations: z.array(Generation) });
 export const GcAnswer = z.object({

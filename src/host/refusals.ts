@@ -22,6 +22,10 @@ export const REFUSALS: Readonly<Record<number, Refusal>> = {
   48: { code: "host-protocol", hint: "the host has forgotten this activation, or never knew it" },
   49: { code: "activation-failed", hint: "its log says why: macula-fleet rollout status --host HOST" },
   50: { code: "activation-failed" },
+  51: {
+    code: "copy-alien",
+    hint: "that neighbour's store is damaged or tampered with: nix-store --verify --check-contents there",
+  },
 };
 
 const NO_ROOM = /no space left on device|disk quota exceeded|database or disk is full/i;

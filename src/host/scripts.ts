@@ -36,6 +36,8 @@ export const scripts = {
   probe: op("probe"),
   facts: op("facts"),
   fetch: op("fetch"),
+  lend: op("lend"),
+  borrow: op("borrow"),
   missing: op("missing"),
   stage: op("stage"),
   activate: starting("activate", "supervise", "restore", "boot"),

@@ -18,7 +18,8 @@ import {
   Observation,
   Staged,
 } from "./protocol.ts";
-import { copyClosure } from "./stage.ts";
+import { Seeding } from "./seed.ts";
+import { copyClosure, type StageDeps } from "./stage.ts";
 
 export interface SshDriverDeps {
   readonly pool: Sessions;
@@ -28,6 +29,8 @@ export interface SshDriverDeps {
   readonly copyTimeoutMs?: number;
   /** The fleet's binary cache (`Inventory.cache`): hosts fetch from it what it has before the rest is copied. */
   readonly cache?: { readonly url: string; readonly publicKey: string };
+  /** The neighbour that hosts take closures from; null: none. Absent: everything is copied from here. */
+  readonly seedOf?: (host: Host) => Host | null;
 }
 
 export type SshDriver = HostDriver & HostOperations;
@@ -36,6 +39,14 @@ export type SshDriver = HostDriver & HostOperations;
 export function createSshDriver(deps: SshDriverDeps): SshDriver {
   const sessions = new HostSessions(deps.pool, deps.targetOf);
   const copyTimeoutMs = deps.copyTimeoutMs ?? 3_600_000;
+  const { seedOf } = deps;
+  const stageDeps: StageDeps = {
+    sessions,
+    closures: deps.closures,
+    copyTimeoutMs,
+    ...(deps.cache === undefined ? {} : { cache: deps.cache }),
+    ...(seedOf === undefined ? {} : { seeding: new Seeding({ sessions, seedOf, copyTimeoutMs }) }),
+  };
 
   const ask = async <T>(
     host: Host,
@@ -66,17 +77,8 @@ export function createSshDriver(deps: SshDriverDeps): SshDriver {
       }),
 
     async stage(host, activation, { signal }) {
-      const copied = await copyClosure(
-        {
-          sessions,
-          closures: deps.closures,
-          copyTimeoutMs,
-          ...(deps.cache === undefined ? {} : { cache: deps.cache }),
-        },
-        host,
-        activation.to,
-        signal,
-      );
+      const { rollout: run, to } = activation;
+      const copied = await copyClosure(stageDeps, host, { run, to }, signal);
       const staged = await ask(host, Staged, (e) => hostCommands.stage(e, activation), { signal });
       return { ...copied, rebootNeeded: staged.rebootNeeded };
     },

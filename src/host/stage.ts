@@ -9,6 +9,7 @@ import { parseAnswer } from "./answer.ts";
 import { hostCommands, receiveCommand } from "./commands.ts";
 import type { HostSessions } from "./host-session.ts";
 import { Missing } from "./protocol.ts";
+import type { Seeding } from "./seed.ts";
 
 export interface StageDeps {
   readonly sessions: HostSessions;
@@ -17,15 +18,25 @@ export interface StageDeps {
   readonly copyTimeoutMs: number;
   /** The fleet's binary cache: tried by the host itself before anything is copied from here. */
   readonly cache?: { readonly url: string; readonly publicKey: string };
+  /** Asked before anything is copied from here. */
+  readonly seeding?: Seeding;
 }
 
-/** Copies what `to`'s closure has and the host has not. Bytes are the compressed ones that crossed the wire. */
+export interface Copied {
+  /** Compressed ones that crossed the uplink; what came out of a cache or a site's own network does not count. */
+  readonly bytes: number;
+  readonly paths: number;
+  /** The neighbour that brought it. */
+  readonly seed?: string;
+}
+
+/** Copies what the closure of `to` has and the host has not: from the cache, its site's seed, or here. */
 export async function copyClosure(
   deps: StageDeps,
   host: Host,
-  to: string,
+  { run, to }: { readonly run: string; readonly to: string },
   signal: AbortSignal,
-): Promise<{ readonly bytes: number; readonly paths: number }> {
+): Promise<Copied> {
   const requisites = await deps.closures.requisites(to, { signal });
   let lacking = await missingPaths(deps.sessions, host, requisites, signal);
   if (deps.cache && lacking.paths.length > 0) {
@@ -34,8 +45,21 @@ export async function copyClosure(
   }
   if (lacking.paths.length === 0) return { bytes: 0, paths: 0 };
   requireRoom(host, lacking.paths, lacking.storeFree);
+  const { seeding, ...without } = deps;
+  const direct = (seed: Host) => copyClosure(without, seed, { run, to }, signal);
+  const seeded = await seeding?.bring(run, host, lacking.paths, direct, signal);
+  if (seeded) return { ...seeded, paths: lacking.paths.length };
+  return copyDirectly(deps, host, lacking.paths, signal);
+}
+
+async function copyDirectly(
+  deps: StageDeps,
+  host: Host,
+  lacking: readonly StorePathInfo[],
+  signal: AbortSignal,
+): Promise<Copied> {
   const meter = { bytes: 0 };
-  const paths = lacking.paths.map((p) => p.path);
+  const paths = lacking.map((p) => p.path);
   const stream = () => compressed(deps.closures.export(paths, { signal }), meter);
   await deps.sessions.run(host, (elevation) => receiveCommand(elevation, stream()), {
     signal,

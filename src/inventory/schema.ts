@@ -48,7 +48,9 @@ const site = z.strictObject({
       metered: z.boolean().exactOptional(),
     })
     .exactOptional(),
-  seed: text.exactOptional().describe("Host that fetches over the uplink and feeds its neighbours"),
+  seed: text
+    .exactOptional()
+    .describe("Host that closures reach over the uplink; its neighbours take them from it"),
 });
 
 const group = z.strictObject({

@@ -14,6 +14,8 @@ export interface StorePathInfo {
   readonly path: string;
   /** Bytes, NAR size. */
   readonly size: number;
+  /** Of its content, as `nix-store --query --hash` prints it: `sha256:` and 52 characters of Nix's base 32. */
+  readonly hash?: string;
 }
 
 /** Where systems come from: a real flake (`flake-source.ts`) or the lab's stand-in. */

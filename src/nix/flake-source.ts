@@ -112,8 +112,11 @@ export function createFlakeClosureSource(options: FlakeClosureSourceOptions): Fl
         stdout(commands.requisites([toplevel]), run, call),
         stdout(commands.pathInfo([toplevel], { recursive: true }), run, call),
       ]);
-      const sizes = parsePathInfo(info);
-      return parsePaths(order).map((path) => ({ path, size: sizes.get(path)?.size ?? 0 }));
+      const known = parsePathInfo(info);
+      return parsePaths(order).map((path) => {
+        const { size = 0, hash } = known.get(path) ?? {};
+        return { path, size, ...(hash === undefined ? {} : { hash }) };
+      });
     },
 
     async *export(paths, call) {

@@ -46,6 +46,13 @@ describe("parsePathInfo", () => {
     expect(parsePathInfo(JSON.stringify([{ path: B, valid: false }]))).toEqual(new Map());
     expect(parsePathInfo(JSON.stringify({ [A]: info, [B]: null }))).toEqual(expected);
   });
+  it("has hashes as nix-store prints them, whichever way they are said", () => {
+    const empty = "sha256:0mdqa9w1p6cmli6976v4wi0sw9r4p5prkj7lzfd1877wk11c9c73";
+    for (const narHash of [empty, "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="])
+      expect(parsePathInfo(JSON.stringify({ [A]: { ...info, narHash } })).get(A)?.hash).toBe(empty);
+    for (const narHash of ["sha1:x", "sha256-x", `sha256:${"e".repeat(52)}`])
+      expect(parsePathInfo(JSON.stringify({ [A]: { ...info, narHash } }))).toEqual(expected);
+  });
   it("knows sizes only when they were asked for", () => {
     expect(parsePathInfo(JSON.stringify({ [A]: { narSize: 10 } })).get(A)).toEqual({
       size: 10,

@@ -16,6 +16,7 @@ export function parseNixVersion(text: string): string | null {
 
 const Info = z.object({
   narSize: z.number().optional(),
+  narHash: z.string().optional(),
   closureSize: z.number().optional(),
   valid: z.boolean().optional(),
 });
@@ -31,6 +32,8 @@ const PathInfos = z.union([
 export interface PathSize {
   /** Bytes, NAR. */
   readonly size: number;
+  /** As `nix-store --query --hash` prints it; absent when it was not said, or not as SHA-256. */
+  readonly hash?: string;
   /** Bytes of the whole closure; 0 when it was not asked for. */
   readonly closureSize: number;
 }
@@ -44,9 +47,28 @@ export function parsePathInfo(json: string): ReadonlyMap<string, PathSize> {
   for (const [path, info] of Object.entries(read(PathInfos, json, "nix path-info"))) {
     if (info === null || info.valid === false) continue;
     const full = path.startsWith("/") ? path : `/nix/store/${path}`;
-    sizes.set(full, { size: info.narSize ?? 0, closureSize: info.closureSize ?? 0 });
+    const hash = storeHash(info.narHash ?? "");
+    sizes.set(full, {
+      size: info.narSize ?? 0,
+      closureSize: info.closureSize ?? 0,
+      ...(hash === null ? {} : { hash }),
+    });
   }
   return sizes;
+}
+
+const DIGITS = "0123456789abcdfghijklmnpqrsvwxyz";
+
+/** `sha256-BASE64=` or `sha256:BASE32` -> `sha256:BASE32`; null: neither. Nix's base 32 begins at the end. */
+export function storeHash(text: string): string | null {
+  if (/^sha256:[0-9a-df-np-sv-z]{52}$/.test(text)) return text;
+  const bytes = Buffer.from(/^sha256-([A-Za-z0-9+/]{43}=)$/.exec(text)?.[1] ?? "", "base64");
+  if (bytes.length !== 32) return null;
+  let number = 0n;
+  for (const byte of bytes.toReversed()) number = number * 256n + BigInt(byte);
+  let digits = "";
+  for (let i = 51; i >= 0; i--) digits += DIGITS[Number((number >> BigInt(5 * i)) & 31n)];
+  return `sha256:${digits}`;
 }
 
 /** Store paths, one per line. */

@@ -93,6 +93,7 @@ export function buildPlan(input: PlanInput): Plan {
       to: target?.toplevel ?? "",
       closureBytes: target?.size ?? 0,
       windows: windowsOf(host, inventory),
+      ...seedOf(host, inventory),
       why: why.get(host.name) ?? `wave ${waveOf.get(host.name)?.label ?? ""}: ${host.role}s in order`,
     };
   });
@@ -164,6 +165,11 @@ function gatewayOf(host: Host, inventory: Inventory): HostName | null {
     inventory.hosts.find((h) => h.name === bastion.name) ??
     inventory.hosts.find((h) => h.address === bastion.address && h.port === bastion.port);
   return gateway && gateway.name !== host.name ? gateway.name : null;
+}
+
+function seedOf(host: Host, { sites }: Inventory): { readonly seed?: HostName } {
+  const seed = host.site === null ? undefined : sites[host.site]?.seed;
+  return seed === undefined || seed === host.name ? {} : { seed };
 }
 
 function windowsOf(host: Host, inventory: Inventory): MaintenanceWindow[] {

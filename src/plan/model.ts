@@ -24,6 +24,8 @@ export interface PlannedHost {
   readonly to: string;
   /** Bytes to copy at most (whole closure); 0 when unknown. */
   readonly closureBytes: number;
+  /** Neighbour it takes its closure from; absent: everything is copied to it. */
+  readonly seed?: HostName;
   /** Windows that gate its start, time zones resolved; empty: always. */
   readonly windows: readonly MaintenanceWindow[];
   /** Why it is in its wave: `canary: only aarch64 peer of gent`. */

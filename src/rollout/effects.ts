@@ -37,6 +37,7 @@ export type Outcome =
       readonly ok: true;
       readonly bytes: number;
       readonly rebootNeeded: boolean;
+      readonly seed?: string;
     }
   | {
       readonly effect: Effect & { readonly kind: "guard" };

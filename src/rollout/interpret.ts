@@ -36,14 +36,15 @@ export function interpret(state: RolloutState, outcome: Outcome, context: Contex
       return { events, effects: cutShort ? [sendBack(host)] : [] };
     }
     case "stage": {
-      const { bytes, rebootNeeded } = outcome as OutcomeOf<"stage">;
+      const { bytes, rebootNeeded, seed } = outcome as OutcomeOf<"stage">;
       if (host.state !== "staging") return NOTHING;
       const { reboot } = state.plan.policy;
       const mode = reboot === "always" || (reboot === "if-needed" && rebootNeeded) ? "boot" : "test";
       return say(
-        moved(state, host, "staged", bytes > 0 ? `copied ${bytes} bytes` : "already had everything", {
+        moved(state, host, "staged", copiedText(bytes, seed), {
           bytes,
           mode,
+          ...(seed === undefined ? {} : { detail: { seed } }),
         }),
       );
     }
@@ -286,4 +287,9 @@ function checked(state: RolloutState, host: HostProgress, results: readonly Chec
     return [check, moved(state, host, "reverting", failure.message, { failure })];
   }
   return host.state === "updated" || host.state === "confirming" ? [check] : [];
+}
+
+function copiedText(bytes: number, seed: string | undefined): string {
+  if (seed !== undefined) return `took it from ${seed}; ${bytes} bytes were copied there`;
+  return bytes > 0 ? `copied ${bytes} bytes` : "already had everything";
 }

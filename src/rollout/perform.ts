@@ -56,8 +56,8 @@ async function run(
         }),
       };
     case "stage": {
-      const { bytes, rebootNeeded } = await driver.stage(host, activation, { signal });
-      return { effect, ok: true, bytes, rebootNeeded };
+      const { bytes, rebootNeeded, seed } = await driver.stage(host, activation, { signal });
+      return { effect, ok: true, bytes, rebootNeeded, ...(seed === undefined ? {} : { seed }) };
     }
     case "guard":
       return { effect, ok: true, readings: await readGuards(p, state, effect.host, signal) };

@@ -1,6 +1,8 @@
 /** How a machine is reached, and whom it tells about itself. */
+import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { parse } from "yaml";
+import { SEED_PORT } from "../../src/host/seed.ts";
 import { generated, list, type Machine, machine, machines } from "./machine.ts";
 import { describeNix, fixture, temporaryFile } from "./nix.ts";
 
@@ -17,6 +19,16 @@ describeNix("a machine on the network", () => {
     expect(ports("ams-gw-01")).toEqual({ tcp: [80, 443], udp: [443] });
     expect(ports("ams-boot-01")).toEqual({ tcp: [443], udp: [443] });
     expect(ports("gent-peer-01")).toEqual({ tcp: [], udp: [] });
+  });
+
+  it("opens the port that neighbours take closures from, on the site's seed only", () => {
+    const fleet = JSON.parse(readFileSync(fixture("commons"), "utf8"));
+    fleet.sites.gent.seed = "gent-peer-01";
+    const commons = machines(temporaryFile("seeded.json", JSON.stringify(fleet)));
+    const open = Object.entries(commons).flatMap(([name, m]) =>
+      list(m, "networking.firewall.allowedTCPPorts").includes(SEED_PORT) ? [name] : [],
+    );
+    expect(open).toEqual(["gent-peer-01"]);
   });
 
   it.each([

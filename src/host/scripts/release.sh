@@ -11,7 +11,8 @@ main() {
   done
   if [ "$S_ROLLOUT" = "$RUN" ] && [ "$S_PHASE" = activating ] && [ "$S_MODE" = boot ]; then refuse "$R_BUSY" "a reboot of this run is under way"; fi
   rm -f "$ROOTS/$RUN-from" "$ROOTS/$RUN-to"
-  rm -rf "$D"
+  systemctl stop "$U-lend.service" 2>/dev/null
+  rm -rf "$D" "$D-lent"
   remove_guard
   done_json released
 }

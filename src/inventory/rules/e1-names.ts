@@ -63,6 +63,17 @@ export const references: Rule = function* (input) {
     if (site?.seed !== undefined && !hostNames.has(site.seed)) {
       yield missing("host", site.seed, [...hostNames], ["sites", name, "seed"]);
     }
+    const seed = inventory.hosts.find((h) => h.name === site?.seed);
+    if (seed && seed.site !== name) {
+      yield error(
+        "E120",
+        ["sites", name, "seed"],
+        `${seed.name} is at ${seed.site ?? "no site"}, not at ${name}`,
+        {
+          fix: "Name one of the site's own hosts: its neighbours take closures from it over the site's network.",
+        },
+      );
+    }
   }
 };
 

@@ -132,37 +132,47 @@ function guardLines(plan: Plan, o: PlanViewOptions): Line[] {
 
 const SITES = 12;
 
+interface Traffic {
+  readonly site: string;
+  readonly bytes: number;
+  readonly hosts: number;
+  /** Hosts there take what they share from this one. */
+  readonly seed?: string | undefined;
+}
+
 /** The whole closure per host at most; what is already there is not copied. The sites with the most to copy first. */
 function traffic(plan: Plan, o: PlanViewOptions): Line[] {
-  const sites = new Map<string, { bytes: number; hosts: number }>();
-  for (const host of plan.hosts) {
-    if (host.closureBytes === 0) continue;
-    const site = sites.get(host.site ?? "no site") ?? { bytes: 0, hosts: 0 };
-    site.bytes += host.closureBytes;
-    site.hosts += 1;
-    sites.set(host.site ?? "no site", site);
-  }
-  if (sites.size === 0) return [];
-  const text = (site: string, t: { readonly bytes: number; readonly hosts: number }) =>
-    line(`${site} ${bytes(t.bytes)}`, dim(` (${plural(t.hosts, "host")})`));
-  const all = [...sites];
-  if (o.all || all.length <= SITES)
-    return flow([line(" to copy at most"), ...all.map(([site, t]) => text(site, t))], o.columns, {
-      indent: 10,
-    });
-  const most = all.toSorted(([, a], [, b]) => b.bytes - a.bytes);
-  const rest = most.slice(SITES).map(([, t]) => t);
-  const sum = (of: (t: { bytes: number; hosts: number }) => number) => rest.reduce((n, t) => n + of(t), 0);
-  const others = text(`${rest.length} more sites`, {
+  const copying = plan.hosts.filter((h) => h.closureBytes > 0);
+  const all = [...Map.groupBy(copying, (h) => h.site ?? "no site")].map(([site, hosts]) =>
+    toSite(site, hosts),
+  );
+  if (all.length === 0) return [];
+  const few = o.all || all.length <= SITES;
+  const shown = few ? all : all.toSorted((a, b) => b.bytes - a.bytes).slice(0, SITES);
+  const rest = all.filter((t) => !shown.includes(t));
+  const sum = (of: (t: Traffic) => number) => rest.reduce((n, t) => n + of(t), 0);
+  const others: Traffic = {
+    site: `${rest.length} more sites`,
     bytes: sum((t) => t.bytes),
     hosts: sum((t) => t.hosts),
-  });
-  return flow(
-    [line(" to copy at most"), ...most.slice(0, SITES).map(([site, t]) => text(site, t)), others],
-    o.columns,
-    { indent: 10 },
-  );
+  };
+  const cells = [...shown, ...(rest.length > 0 ? [others] : [])].map(trafficCell);
+  return flow([line(" to copy at most"), ...cells], o.columns, { indent: 10 });
 }
+
+/** A site with a seed carries about once what its systems have in common: the largest of them. */
+function toSite(site: string, hosts: readonly PlannedHost[]): Traffic {
+  const seed = hosts.find((h) => h.seed !== undefined)?.seed;
+  const sizes = hosts.map((h) => h.closureBytes);
+  const bytes = seed === undefined ? sizes.reduce((a, b) => a + b, 0) : Math.max(...sizes);
+  return { site, bytes, hosts: hosts.length, seed };
+}
+
+const trafficCell = ({ site, seed, hosts, bytes: n }: Traffic): Line =>
+  line(
+    `${site} ${seed === undefined ? "" : "about "}${bytes(n)}`,
+    dim(` (${plural(hosts, "host")}${seed === undefined ? "" : `, through ${seed}`})`),
+  );
 
 function excluded(plan: Plan, o: PlanViewOptions): Line[] {
   const groups = alike(plan.excluded, (e) => `${e.state} ${e.reason}`, namesIn(plan));

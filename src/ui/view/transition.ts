@@ -111,6 +111,7 @@ function hostState(view: ViewState, event: EventOf<"host.state">): Line {
     " ",
     tone(move),
     to === "staged" && (event.data.bytes ?? 0) > 0 && dim(` ${bytes(event.data.bytes ?? 0)} copied`),
+    typeof event.data.detail?.seed === "string" && dim(` from ${event.data.detail.seed} nearby`),
     failure && `: ${failure.message}`,
     failure && dim(` [${failure.code}]`),
     failure?.hint !== undefined && dim(`  fix: ${failure.hint}`),

@@ -4,12 +4,14 @@ import { check } from "./check.ts";
 import { note, reboot } from "./note.ts";
 import { evidence, facts, probe } from "./observe.ts";
 import type { Operation } from "./operation.ts";
-import { fetch, gc, generations, missing, stage } from "./store.ts";
+import { borrow, fetch, gc, generations, lend, missing, stage } from "./store.ts";
 import { wipe } from "./wipe.ts";
 
 export const OPERATIONS: Readonly<Record<string, Operation>> = {
   probe,
   fetch,
+  lend,
+  borrow,
   missing,
   stage,
   activate,

@@ -30,6 +30,15 @@ export const fetch: Operation = (m, p) => {
   return did(m, "partly");
 };
 
+/** Simulated hosts have no network of their own: everything is copied to them. */
+export const lend: Operation = () => {
+  throw new Refused("unsuitable", "it has no address on a network of its own");
+};
+
+export const borrow: Operation = (_m, p) => {
+  throw new Refused("incomplete", `${p.ADDRESS ?? ""} did not bring everything`);
+};
+
 export const stage: Operation = (m, p) => {
   const run = needRun(p);
   const to = needSystem(p, "TO");
