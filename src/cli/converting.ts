@@ -25,6 +25,7 @@ export interface ConvertOptions {
   readonly nixosAnywhere?: string | undefined;
   readonly kexec?: string | undefined;
   readonly archiveDir?: string | undefined;
+  readonly phaseDeadline?: number | undefined;
   readonly workloadsInGit: boolean;
   readonly carryDatastore: boolean;
   /** GiB. */
@@ -137,6 +138,7 @@ export async function convertDeps(
       logDir: join(stateDir, "logs"),
       ...(options.kexec === undefined ? {} : { kexec: options.kexec }),
       parallel: 1,
+      ...(options.phaseDeadline === undefined ? {} : { phaseDeadlineMs: options.phaseDeadline }),
     },
     connect: (h, signal) => remote.pool.fresh(remote.targetOf(h), signal),
     key: await archiveKey(join(stateDir, "identities")),

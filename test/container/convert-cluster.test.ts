@@ -155,6 +155,65 @@ onContainers("convert members of a cluster", () => {
     await state("rm budget");
   });
 
+  it("touches nothing of a machine that shows another key", async () => {
+    const { knownHosts } = labLayout(lab.dir);
+    const known = await readFile(knownHosts, "utf8");
+    const { address } = lab.host(AGENT).host;
+    const other = known.split("\n").find((l) => l !== "" && !l.startsWith(`${address} `)) ?? "";
+    const wrong = known.replace(new RegExp(`^${address} .*$`, "m"), other.replace(/^\S+/, address));
+    await writeFile(knownHosts, wrong);
+    try {
+      for (const args of [["--plan"], []]) {
+        const { code, said } = await convert(AGENT, ...args);
+        expect(said).toContain("[host-key-changed]");
+        expect(said).toContain("fix:");
+        expect(code).toBe(1);
+      }
+    } finally {
+      await writeFile(knownHosts, known);
+    }
+    expect(await inNode(AGENT, "kill -0 $(cat /run/k3s.pid) && echo runs")).toBe("runs");
+  });
+
+  it("erases nothing when what was copied is not what is there; runs again", async () => {
+    const writer = "while :; do date >> /home/macula/busy.log; sleep 0.05; done";
+    await inNode(AGENT, `(${writer}) > /dev/null 2>&1 & echo $! > /run/writer.pid`);
+    const first = await convert(AGENT);
+    expect(first.said).toMatch(
+      /home\/macula\/busy\.log (?:size is|has another content)|they changed meanwhile|tar was not content/,
+    );
+    expect(first.said).toContain("its disk is untouched");
+    expect(first.code).toBe(3);
+    expect(await lab.host(AGENT).exec("ls /mnt; ls /k3os/home/macula")).toContain("notes.txt");
+    await inNode(AGENT, "kill $(cat /run/writer.pid); rm /home/macula/busy.log");
+    // The archive is made now; what starts the installer is broken until it is needed.
+    const second = await convert(AGENT, "--continue", "--nixos-anywhere", await brokenAt("kexec", "no"));
+    expect(second.said).toMatch(/saving -> kexec/);
+    expect((await convert(AGENT, "--undo")).code).toBe(0);
+  });
+
+  it("says what helps when ssh is gone for good after kexec; goes on after a power cycle", async () => {
+    const gone = join(work, "gone");
+    // Takes the machine away, and waits for it as long as the real one does: for ever.
+    const { container } = lab.host(AGENT).container;
+    await writeFile(
+      gone,
+      `#!/bin/sh\ncase "$*" in *"--phases kexec"*) ;; *) exec ${here("install/nixos-anywhere")} "$@" ;; esac
+echo "### Switching system into kexec ###"\ndocker kill ${container} > /dev/null\nexec sleep 600\n`,
+      { mode: 0o755 },
+    );
+    const { code, said } = await convert(AGENT, "--nixos-anywhere", gone, "--phase-deadline", "20s");
+    expect(said).toContain("[install-failed]");
+    expect(said).toContain("a power cycle brings k3OS back");
+    expect(code).toBe(3);
+    await execa("docker", ["start", container]);
+    await expect
+      .poll(() => inNode(AGENT, "cat /run/k3s.pid").catch(() => ""), { timeout: 60_000 })
+      .toMatch(/\d/);
+    expect((await convert(AGENT, "--undo")).code).toBe(0);
+    expect(await state(`cat nodes/${AGENT}/cordoned`)).toBe("false");
+  });
+
   it("converts an agent, with a break in the middle: the same node, under its password", async () => {
     const uid = await state(`cat nodes/${AGENT}/uid; : > calls`);
     const broken = await convert(

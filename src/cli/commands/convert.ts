@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { z } from "zod";
-import type { App } from "../../app.ts";
+import { type App, Duration } from "../../app.ts";
 import { backupOf, driveConvert } from "../../convert/engine.ts";
 import { proofsFile } from "../../convert/phases.ts";
 import { type ConversionPlan, isRefused } from "../../convert/plan.ts";
@@ -30,6 +30,11 @@ export const command = defineCommand({
     ["--mbps <n>", "speed of the line to it, for the estimate", "100"],
     ["--nixos-anywhere <path>", "the program to use", "nixos-anywhere in PATH, else nix run"],
     ["--kexec <tarball>", "installer to start, instead of the one nixos-anywhere fetches"],
+    [
+      "--phase-deadline <duration>",
+      "give a phase up after this long",
+      "10m to 60m by phase, a day to copy back",
+    ],
     ["--plan-hash <hash>", "with --yes: only if the plan still has this hash"],
     ["--accept-open", "go on although some things need a human: they are in the archive"],
     ["--continue", "go on with the conversion that was interrupted or failed"],
@@ -50,6 +55,7 @@ export const command = defineCommand({
     mbps: z.coerce.number().positive().default(100),
     nixosAnywhere: z.string().optional(),
     kexec: z.string().optional(),
+    phaseDeadline: Duration.optional(),
     planHash: z.string().optional(),
     acceptOpen: z.boolean().default(false),
     continue: z.boolean().default(false),
