@@ -238,6 +238,7 @@ export class App implements AsyncDisposable {
       flakeRef: inventory.fleet.flake,
       baseDir: inventory.baseDir,
       run: createNixRunner(),
+      memory: join(this.stateDir(inventory), "evaluations"),
       inputs: await this.flakeInputs(inventory),
     });
   }

@@ -21,7 +21,8 @@ function fakeNix(answer: (command: NixCommand) => NixResult) {
       throw new Error("nothing is streamed here");
     },
   };
-  return { asked, options: { run, chunkSize: 4, nixOptions: [] } };
+  const spread = () => ({ jobs: 2, chunkSize: 4, heapBytes: 1024 });
+  return { asked, options: { run, spread, nixOptions: [] } };
 }
 
 const hostsOf = ({ args }: NixCommand): readonly string[] =>
@@ -56,6 +57,26 @@ describe("evaluateSystems", () => {
     expect(nix.asked.map(hostsOf).map((hosts) => hosts.length)).toEqual([4, 4, 2]);
     expect([...systems.keys()]).toEqual(names(10));
     expect(systems.get("node-9")).toEqual({ drv: path("node-9.drv"), out: path("node-9") });
+  });
+
+  it("runs as many processes at once as it was told, and answers in the order asked", async () => {
+    let now = 0;
+    let most = 0;
+    const nix = flake([]);
+    const run: NixRunner = {
+      ...nix.options.run,
+      run: async (command, call) => {
+        most = Math.max(most, ++now);
+        // Later chunks answer first.
+        await new Promise((done) => setTimeout(done, hostsOf(command).includes("node-0") ? 20 : 1));
+        now--;
+        return nix.options.run.run(command, call);
+      },
+    };
+    const systems = await evaluateSystems("f", names(20), { ...nix.options, run }, { signal });
+    expect([...systems.keys()]).toEqual(names(20));
+    expect(most).toBe(2);
+    expect(new Set(nix.asked.map(({ env }) => env?.GC_INITIAL_HEAP_SIZE))).toEqual(new Set(["1024"]));
   });
 
   it("names every bad host and why, with the end of its log", async () => {

@@ -1,12 +1,13 @@
+import pMap from "p-map";
 import { FleetError } from "../errors.ts";
 import * as commands from "./commands.ts";
 import { type Evaluated, lastLines, parseEvaluated, parsePaths } from "./parse.ts";
 import type { NixCall, NixRunner } from "./runner.ts";
+import type { Spread } from "./spread.ts";
 
 export interface BuildOptions {
   readonly run: NixRunner;
-  /** Hosts evaluated by one process: more is faster, fewer needs less memory. */
-  readonly chunkSize: number;
+  readonly spread: (hosts: number) => Spread;
   readonly nixOptions: readonly string[];
   /** For evaluation only, such as `--override-input`. */
   readonly evalOptions?: readonly string[];
@@ -20,21 +21,25 @@ export interface System {
   readonly out: string;
 }
 
-/** Evaluates every host's system in as few processes as `chunkSize` allows. Throws `build-failed` naming each bad host. */
+/** Evaluates every host's system, several per process and several processes at once. Throws `build-failed` naming each bad host. */
 export async function evaluateSystems(
   flake: string,
   hosts: readonly string[],
   o: BuildOptions,
   call: NixCall,
 ): Promise<ReadonlyMap<string, System>> {
-  const systems = new Map<string, System>();
-  const failures = new Map<string, string>();
-  for (let at = 0; at < hosts.length; at += o.chunkSize) {
-    const chunk = hosts.slice(at, at + o.chunkSize);
-    await evaluateChunk(flake, chunk, o, call, { systems, failures });
-  }
-  if (failures.size > 0) throw failed("evaluate", failures);
-  return systems;
+  const found: Found = { systems: new Map(), failures: new Map() };
+  const { jobs, chunkSize, heapBytes } = o.spread(hosts.length);
+  const chunks = Array.from({ length: Math.ceil(hosts.length / chunkSize) }, (_, i) =>
+    hosts.slice(i * chunkSize, (i + 1) * chunkSize),
+  );
+  const { nixOptions, evalOptions = [], attribute } = o;
+  const how = { options: [...nixOptions, ...evalOptions], heapBytes, ...(attribute ? { attribute } : {}) };
+  await pMap(chunks, (chunk) => evaluateChunk(flake, chunk, o.run, how, call, found), { concurrency: jobs });
+  const inOrder = <T>(map: ReadonlyMap<string, T>) =>
+    new Map(hosts.flatMap((host) => (map.has(host) ? [[host, map.get(host) as T]] : [])));
+  if (found.failures.size > 0) throw failed("evaluate", inOrder(found.failures));
+  return inOrder(found.systems);
 }
 
 interface Found {
@@ -45,14 +50,12 @@ interface Found {
 async function evaluateChunk(
   flake: string,
   hosts: readonly string[],
-  o: BuildOptions,
+  run: NixRunner,
+  how: commands.EvaluateOptions,
   call: NixCall,
   found: Found,
 ): Promise<void> {
-  const result = await o.run.run(
-    commands.evaluate(flake, hosts, [...o.nixOptions, ...(o.evalOptions ?? [])], o.attribute),
-    call,
-  );
+  const result = await run.run(commands.evaluate(flake, hosts, how), call);
   if (result.code === 0) return sort(parseEvaluated(result.stdout), hosts, flake, found);
   const [only, ...others] = hosts;
   if (only !== undefined && others.length === 0) {
@@ -61,8 +64,8 @@ async function evaluateChunk(
   }
   // Nix stops at the first bad host and does not say which one it is: halve until the bad ones stand alone.
   const middle = Math.ceil(hosts.length / 2);
-  await evaluateChunk(flake, hosts.slice(0, middle), o, call, found);
-  await evaluateChunk(flake, hosts.slice(middle), o, call, found);
+  await evaluateChunk(flake, hosts.slice(0, middle), run, how, call, found);
+  await evaluateChunk(flake, hosts.slice(middle), run, how, call, found);
 }
 
 function sort(evaluated: Evaluated, hosts: readonly string[], flake: string, found: Found): void {

@@ -30,7 +30,7 @@ describe("commands", () => {
   });
 
   it("evaluate every host in one process, without writing a lock file", () => {
-    const { args } = commands.evaluate("git+file:///f?rev=abc", ["a", "b"], ["--offline"]);
+    const { args } = commands.evaluate("git+file:///f?rev=abc", ["a", "b"], { options: ["--offline"] });
     expect(args).toContain("git+file:///f?rev=abc#nixosConfigurations");
     expect(args).toContain("--no-write-lock-file");
     expect(args).toContain("--offline");

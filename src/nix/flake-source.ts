@@ -1,6 +1,7 @@
+import { availableParallelism } from "node:os";
 import { FleetError } from "../errors.ts";
 import type { Host, HostName } from "../inventory/model.ts";
-import { buildSystems, evaluateSystems } from "./build.ts";
+import { type BuildOptions, buildSystems, evaluateSystems } from "./build.ts";
 import type { Closure, ClosureSource, StorePathInfo } from "./closures.ts";
 import * as commands from "./commands.ts";
 import { lockedReference, resolveRevision } from "./flake.ts";
@@ -14,7 +15,9 @@ import {
   systemVersion,
 } from "./parse.ts";
 import { parseFlakeReference } from "./reference.ts";
+import { evaluateRemembered } from "./remembered.ts";
 import type { NixCall, NixResult, NixRunner } from "./runner.ts";
+import { type Room, spread } from "./spread.ts";
 
 export interface FlakeClosureSourceOptions {
   /** `./flake`, `path:…`, `git+ssh://…`, `github:…`; see the inventory's `fleet.flake`. */
@@ -24,8 +27,10 @@ export interface FlakeClosureSourceOptions {
   readonly run: NixRunner;
   /** Default false: a dirty work tree is refused. */
   readonly allowDirty?: boolean;
-  /** Hosts per evaluation, default 8: a real NixOS system takes about 900 MB to evaluate, each further one 230 to 450 MB. */
-  readonly chunkSize?: number;
+  /** Default: what this machine has room for. */
+  readonly room?: () => Room;
+  /** Where evaluated systems are remembered; default: nowhere. */
+  readonly memory?: string;
   /** Options for evaluation and builds, such as `--offline`. */
   readonly nixOptions?: readonly string[];
   /** Inputs of the flake to replace, by name: `{inventory: "path:…"}`. One the flake does not have is ignored. */
@@ -56,14 +61,26 @@ export interface FlakeClosureSource extends ClosureSource {
 
 /** Systems from `nixosConfigurations.<host>` of a flake, built by the Nix (2.8 or newer) of this machine. */
 export function createFlakeClosureSource(options: FlakeClosureSourceOptions): FlakeClosureSource {
-  const { run, chunkSize = 8, nixOptions = [], allowDirty = false } = options;
+  const { run, nixOptions = [], allowDirty = false, memory, room = machine } = options;
   const flake = parseFlakeReference(options.flakeRef, options.baseDir);
   const evalOptions = Object.entries(options.inputs ?? {}).flatMap(([name, url]) => [
     "--override-input",
     name,
     url,
   ]);
-  const building = { run, chunkSize, nixOptions, evalOptions };
+  const building: BuildOptions = { run, spread: (n) => spread(n, room()), nixOptions, evalOptions };
+  const systemsOf = async (
+    hosts: readonly Pick<Host, "name">[],
+    revision: string,
+    o: BuildOptions,
+    call: NixCall,
+  ) => {
+    const reference = await lockedReference(flake, revision, { run }, call);
+    const names = hosts.map((host) => host.name);
+    return memory === undefined
+      ? evaluateSystems(reference, names, o, call)
+      : evaluateRemembered(memory, reference, names, o, call);
+  };
 
   return {
     revision: (to, call) =>
@@ -71,9 +88,7 @@ export function createFlakeClosureSource(options: FlakeClosureSourceOptions): Fl
 
     async build(hosts, revision, call) {
       if (hosts.length === 0) return new Map();
-      const reference = await lockedReference(flake, revision, { run }, call);
-      const names = hosts.map((host) => host.name);
-      const systems = await evaluateSystems(reference, names, building, call);
+      const systems = await systemsOf(hosts, revision, building, call);
       await buildSystems(systems, building, call);
       const outs = [...new Set([...systems.values()].map((system) => system.out))];
       const sizes = parsePathInfo(await stdout(commands.pathInfo(outs, { closure: true }), run, call));
@@ -87,22 +102,14 @@ export function createFlakeClosureSource(options: FlakeClosureSourceOptions): Fl
 
     async toplevels(hosts, revision, call) {
       if (hosts.length === 0) return new Map();
-      const reference = await lockedReference(flake, revision, { run }, call);
-      const names = hosts.map((host) => host.name);
-      const systems = await evaluateSystems(reference, names, building, call);
+      const systems = await systemsOf(hosts, revision, building, call);
       return new Map([...systems].map(([host, system]) => [host, system.out]));
     },
 
     async disko(hosts, revision, call) {
       if (hosts.length === 0) return new Map();
-      const reference = await lockedReference(flake, revision, { run }, call);
       const scripts = { ...building, attribute: "diskoScript" } as const;
-      const systems = await evaluateSystems(
-        reference,
-        hosts.map((host) => host.name),
-        scripts,
-        call,
-      );
+      const systems = await systemsOf(hosts, revision, scripts, call);
       await buildSystems(systems, scripts, call);
       return new Map([...systems].map(([host, system]) => [host, system.out]));
     },
@@ -147,6 +154,8 @@ export function createFlakeClosureSource(options: FlakeClosureSourceOptions): Fl
     },
   };
 }
+
+const machine = (): Room => ({ cpus: availableParallelism(), availableBytes: process.availableMemory() });
 
 async function stdout(command: commands.NixCommand, run: NixRunner, call: NixCall): Promise<string> {
   const result: NixResult = await run.run(command, { signal: call.signal });

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, utimes } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -21,6 +21,17 @@ test("the same inventory is the same folder, another one another", async () => {
   expect(other).not.toBe(first);
   expect(await readFile(join(folder(first), "fleet.json"), "utf8")).toBe('{"hosts":[]}\n');
   expect(await readFile(join(folder(other), "fleet.json"), "utf8")).toBe('{"hosts":[1]}\n');
+});
+
+test("its times say nothing: Nix counts them as a part of the input", async () => {
+  const times = async () => {
+    const directory = folder(await handOver(dir, "{}"));
+    return Promise.all(
+      [directory, join(directory, "fleet.json")].map(async (path) => (await stat(path)).mtimeMs),
+    );
+  };
+  expect(await times()).toEqual([1000, 1000]);
+  expect(await times()).toEqual([1000, 1000]);
 });
 
 test("what nobody used for a week goes", async () => {

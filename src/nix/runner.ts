@@ -29,11 +29,14 @@ export interface NixRunnerOptions {
 }
 
 export function createNixRunner(options: NixRunnerOptions = {}): NixRunner {
-  const common = { env: { ...options.env, LC_ALL: "C" }, stdin: "ignore", reject: false } as const;
+  const common = { stdin: "ignore", reject: false } as const;
+  // What the operator's environment says comes last: somebody who sets a heap size has a reason.
+  const env = (command: NixCommand) => ({ ...command.env, ...process.env, ...options.env, LC_ALL: "C" });
   return {
     async run(command, call) {
       const running = execa(command.file, command.args, {
         ...common,
+        env: env(command),
         cancelSignal: call.signal,
         maxBuffer: 256 * 1024 * 1024,
         ...(call.onLine === undefined ? {} : { stderr: passLines(call.onLine) }),
@@ -48,6 +51,7 @@ export function createNixRunner(options: NixRunnerOptions = {}): NixRunner {
     async *stream(command, call) {
       const running = execa(command.file, command.args, {
         ...common,
+        env: env(command),
         cancelSignal: call.signal,
         buffer: { stdout: false },
       });
