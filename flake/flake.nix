@@ -14,7 +14,9 @@
 
     # The resolved inventory, a folder with `fleet.json`. macula-fleet passes the real one:
     #   --override-input inventory path:/where/it/wrote/it
-    inventory.url = "path:./inventory";
+    # Without it this flake stands in, with the example of its folder `inventory`: so nothing of it is in the lock, which
+    # Nix writes differently before and after 2.26.
+    inventory.follows = "";
     inventory.flake = false;
   };
 
@@ -42,7 +44,12 @@
           overlay
           ;
       };
-      fleet = macula.mkFleet inventory;
+      fleet = macula.mkFleet {
+        inventory = [
+          inventory
+          ./inventory
+        ];
+      };
       forSystems = f: lib.genAttrs macula.systems (system: f system macula.pkgsFor.${system});
     in
     {
@@ -105,10 +112,10 @@
 
       checks = forSystems (
         system: pkgs:
-        import ./checks {
+        fleet.checks.${system}
+        // import ./checks {
           inherit lib pkgs;
           packages = fleet.packages.${system};
-          hosts = lib.filterAttrs (_: c: c.pkgs.stdenv.hostPlatform.system == system) fleet.nixosConfigurations;
         }
       );
 

@@ -30,7 +30,8 @@ let
     (import ./shared-pkgs.nix { inherit pkgsFor overlay; })
   ];
 
-  # { inventory } -> everything a fleet's flake exports. `inventory`: file, directory with fleet.json, or data.
+  # { inventory } -> everything a fleet's flake exports. `inventory`: file, directory with fleet.json, or data; of a
+  # list the first that is there.
   #   operatorKeys  SSH keys for every host's login user and for the installer
   #   modules       modules for every host;   hostModules  name -> modules
   #   specialArgs   as for nixosSystem
@@ -142,6 +143,14 @@ let
           lib.optionalAttrs (first != null) { vm = nixosConfigurations.${first}.config.system.build.vm; }
         )
       );
+
+      checks = lib.genAttrs systems (arch: {
+        no-secrets = import ../checks/no-secrets.nix {
+          inherit lib;
+          pkgs = pkgsFor.${arch};
+          hosts = lib.filterAttrs (n: _: fleet.hosts.${n}.arch == arch) nixosConfigurations;
+        };
+      });
 
       # By host, not evaluated by `nix flake check`: .#hosts.node-01.{toplevel,diskoScript,vm,sdcard}
       legacyPackages = lib.genAttrs systems (arch: {

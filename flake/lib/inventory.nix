@@ -18,22 +18,34 @@ let
   # Version of the resolved form (`version` in the JSON).
   formatVersion = 1;
 
-  # `inventory` is a file, a directory holding `fleet.json`, or the data itself.
+  # `inventory` is a file, a directory holding `fleet.json`, the data itself, or a list of such places.
   load =
     inventory:
     if isAttrs inventory && !(inventory ? outPath) then
       normalise inventory
     else
       let
-        path = inventory.outPath or inventory;
-        # Nix 2.26 hands over a relative `path:./inventory` as the folder it is relative to.
-        candidates = filter pathExists [
-          (path + "/fleet.json")
-          (path + "/inventory/fleet.json")
-        ];
-        file = if candidates == [ ] then path else head candidates;
+        files = lib.concatMap filesAt (if isList inventory then inventory else [ inventory ]);
+        found = filter pathExists files;
       in
-      normalise (builtins.fromJSON (readFile file));
+      if found == [ ] then
+        fail "there is no fleet.json. macula-fleet passes it by itself; for bare Nix: macula-fleet inventory resolve > inventory/fleet.json"
+      else
+        normalise (builtins.fromJSON (readFile (head found)));
+
+  filesAt =
+    place:
+    let
+      path = place.outPath or place;
+    in
+    if lib.hasSuffix ".json" (toString path) then
+      [ path ]
+    else
+      [
+        (path + "/fleet.json")
+        # A flake that stands in for the input has it in a folder.
+        (path + "/inventory/fleet.json")
+      ];
 
   # Hosts may come as a list (keeps inventory order) or by name (then: alphabetical).
   normalise =

@@ -7,8 +7,8 @@
     # Your own pin. Update it when you want newer machines: nix flake update nixpkgs
     nixpkgs.url = "github:NixOS/nixpkgs/nixos-26.05";
     macula.inputs.nixpkgs.follows = "nixpkgs";
-    # Written by macula-fleet from inventory.yaml; the tool overrides this input.
-    inventory.url = "path:./inventory";
+    # What macula-fleet makes of inventory.yaml, and passes with every command. Without it: ./inventory/fleet.json
+    inventory.follows = "";
     inventory.flake = false;
   };
 
@@ -16,7 +16,10 @@
     { macula, inventory, ... }:
     let
       fleet = macula.lib.mkFleet {
-        inherit inventory;
+        inventory = [
+          inventory
+          ./inventory
+        ];
         # For every host:
         modules = [ ];
         # For one:  hostModules.node-01 = [ ./node-01.nix ];
@@ -24,7 +27,12 @@
       };
     in
     {
-      inherit (fleet) nixosConfigurations packages legacyPackages;
+      inherit (fleet)
+        nixosConfigurations
+        packages
+        legacyPackages
+        checks
+        ;
       lib.secrets = fleet.secrets;
     };
 }

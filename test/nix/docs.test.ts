@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
 import { declaredOptions } from "./machine.ts";
-import { describeNix, evaluate, FLAKE, fixture, HERE } from "./nix.ts";
+import { describeNix, evaluate, FLAKE, fixture, HERE, readJson } from "./nix.ts";
 
 const cell = (text: string): string => text.replaceAll("|", "\\|").replaceAll("\n", " ");
 const REPOSITORY = fileURLToPath(new URL("../../", import.meta.url));
@@ -41,14 +41,14 @@ describeNix("the flake's documentation", () => {
 
   it("takes one nixpkgs, the stable one, for everything", () => {
     interface Input {
-      readonly url: string;
+      readonly url?: string;
       readonly flake?: boolean;
       readonly inputs?: Readonly<Record<string, { readonly follows: string }>>;
     }
     const inputs = evaluate(["--expr", `(import ${FLAKE}/flake.nix).inputs`]) as Record<string, Input>;
     const { nixpkgs, inventory, ...others } = inputs;
     expect(nixpkgs?.url).toBe("github:NixOS/nixpkgs/nixos-26.05");
-    expect(inventory).toEqual({ url: "path:./inventory", flake: false });
+    expect(inventory).toEqual({ follows: "", flake: false });
     expect(Object.keys(others).sort()).toEqual(["disko", "nixos-images"]);
     for (const [name, input] of Object.entries(others)) {
       const followed = Object.values(input.inputs ?? {}).map(({ follows }) => follows);
@@ -57,15 +57,41 @@ describeNix("the flake's documentation", () => {
     }
   });
 
+  it("pins in flake.lock what flake.nix names, and nothing else", () => {
+    interface Node {
+      readonly original?: { readonly owner: string; readonly repo: string; readonly ref?: string };
+      readonly locked?: { readonly rev: string; readonly narHash: string; readonly lastModified: number };
+      readonly inputs?: Readonly<Record<string, string | readonly string[]>>;
+    }
+    const lock = readJson(`${FLAKE}/flake.lock`) as { nodes: Record<string, Node>; root: string };
+    const inputs = evaluate(["--expr", `(import ${FLAKE}/flake.nix).inputs`]) as Record<
+      string,
+      { url?: string }
+    >;
+    const { [lock.root]: root, ...nodes } = lock.nodes;
+    expect(root?.inputs).toEqual({
+      ...Object.fromEntries(Object.keys(nodes).map((n) => [n, n])),
+      inventory: [],
+    });
+    for (const [name, { original, locked, inputs: own }] of Object.entries(nodes)) {
+      const place = [original?.owner, original?.repo, ...(original?.ref ? [original.ref] : [])].join("/");
+      expect(inputs[name]?.url, name).toBe(`github:${place}`);
+      expect(locked?.rev, name).toMatch(/^[0-9a-f]{40}$/);
+      expect(locked?.narHash, name).toMatch(/^sha256-[A-Za-z0-9+/]{43}=$/);
+      for (const follows of Object.values(own ?? {})) expect(follows, name).toEqual(["nixpkgs"]);
+    }
+  });
+
   it("has a template that hands its inventory and modules to mkFleet", () => {
     const outputs = evaluate([
       "--expr",
-      `let f = import ${FLAKE}/template/flake.nix; fleet = args: { nixosConfigurations = args; packages = 1; legacyPackages = 2; secrets = 3; };
+      `let f = import ${FLAKE}/template/flake.nix; fleet = args: { nixosConfigurations.inventory = map toString args.inventory; packages = 1; legacyPackages = 2; checks = 4; secrets = 3; };
        in f.outputs { macula.lib.mkFleet = fleet; inventory = "the inventory"; }`,
     ]);
     expect(outputs).toMatchObject({
-      nixosConfigurations: { inventory: "the inventory" },
+      nixosConfigurations: { inventory: ["the inventory", expect.stringContaining("/inventory")] },
       lib: { secrets: 3 },
+      checks: 4,
     });
   });
 

@@ -17,6 +17,15 @@ describeNix("the inventory, read by Nix", () => {
     expect(ask(`(load ${FLAKE}/inventory).order`)).toEqual(["node-01", "node-02", "node-03"]);
   });
 
+  it("is the first of several places that has one", () => {
+    const home = fixture("homelab");
+    expect(ask(`(load [ ${FLAKE} ${home} ]).fleet.name`)).toBe("homelab");
+    expect(ask(`(load [ { outPath = "/nowhere"; } ${home} ]).order`)).toContain("node-01");
+    expect(refusal(() => ask(`(load [ ${HERE}lib /nowhere ]).order`))).toContain(
+      "macula-fleet inventory resolve > inventory/fleet.json",
+    );
+  });
+
   it("keeps the order of a list and takes hosts by name as well", () => {
     expect(ask(`(load ${fleet([{ name: "z" }, { name: "a" }])}).order`)).toEqual(["z", "a"]);
     expect(ask(`(load ${fleet({ z: {}, a: {} })}).order`)).toEqual(["a", "z"]);

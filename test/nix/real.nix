@@ -70,5 +70,14 @@ select (
       disko-node-02 = drv fleet.legacyPackages.x86_64-linux.hosts.node-02.diskoScript;
     }
     // lib.optionalAttrs (x86 ? kexec) { kexec = drv x86.kexec; };
+    # The command and the wizard, as the overlay packages them from this repository.
+    tools =
+      let
+        pkgs = import (path nixpkgs) {
+          system = "x86_64-linux";
+          overlays = [ (import (flake + "/pkgs/overlay.nix") { toolSource = toString (flake + "/.."); }) ];
+        };
+      in
+      lib.mapAttrs (_: drv) { inherit (pkgs) macula-fleet macula-firstboot; };
   }
 )

@@ -133,6 +133,13 @@ describeNix("with a real nixpkgs", () => {
       if (nixosImages !== undefined) expect(all.kexec).toMatch(/kexec.*\.drv$/);
     });
 
+    it("the command and the wizard are packages, with no hash to fill in", () => {
+      expect(real(fixture("homelab"), "f: f.tools")).toEqual({
+        "macula-fleet": expect.stringMatching(/-macula-fleet-\d+\.\d+\.\d+\.drv$/),
+        "macula-firstboot": expect.stringMatching(/-macula-firstboot\.drv$/),
+      });
+    });
+
     it("a disk nobody named has no disk script", () => {
       const path = fixture("commons");
       const script = (host: string) =>
