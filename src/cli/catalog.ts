@@ -39,6 +39,12 @@ export const CATALOG: readonly CatalogEntry[] = [
     () => import("./commands/inventory-graph.ts"),
   ),
   entry(
+    "inventory resolve",
+    START,
+    "print the inventory as Nix reads it",
+    () => import("./commands/inventory-resolve.ts"),
+  ),
+  entry(
     "inventory schema",
     START,
     "print the JSON Schema for editors",

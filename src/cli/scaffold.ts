@@ -8,12 +8,18 @@ export interface Scaffold {
   /** Flake reference of the MaculaOS modules. */
   readonly modules: string;
   readonly schema: unknown;
+  /** SSH public key of the person who starts it; without one nobody gets in after an installation. */
+  readonly key?: string;
 }
 
-/** Path -> content. */
+export const INVENTORY = "inventory.yaml";
+/** The inventory as Nix reads it, for bare Nix commands. */
+export const RESOLVED = "flake/inventory/fleet.json";
+
+/** Path -> content; `RESOLVED` is not among them, as it follows from the inventory. */
 export function scaffold(o: Scaffold): ReadonlyMap<string, string> {
   return new Map([
-    ["inventory.yaml", inventory(o.name)],
+    [INVENTORY, inventory(o.name, o.key)],
     ["inventory.schema.json", `${JSON.stringify(o.schema, null, 2)}\n`],
     ["flake/flake.nix", flake(o)],
     [".gitignore", "/result\n/result-*\n*.key\nsecrets/*.plain*\n"],
@@ -27,7 +33,20 @@ function flake({ name, template, modules }: Scaffold): string {
     .replace(/macula\.url = "[^"]*";/, `macula.url = ${JSON.stringify(modules)};`);
 }
 
-const inventory = (name: string): string => `# yaml-language-server: $schema=./inventory.schema.json
+const NO_KEY = `  # users:
+  #   root:
+  #     keys: ["ssh-ed25519 AAAA... you@desk"] # your public key, or nobody gets in after the installation
+`;
+
+const users = (key: string): string => `  users:
+    root:
+      keys: [${JSON.stringify(key)}]
+`;
+
+const inventory = (
+  name: string,
+  key: string | undefined,
+): string => `# yaml-language-server: $schema=./inventory.schema.json
 # Every machine of the fleet, stated once: installations, rollouts and Nix all read this file.
 # Check it with: macula-fleet inventory validate
 apiVersion: macula.io/v1
@@ -47,10 +66,7 @@ defaults:
     boot: uefi # or bios, rpi
   disk:
     device: auto # the only disk; with several, name one: /dev/disk/by-id/...
-  # users:
-  #   root:
-  #     keys: ["ssh-ed25519 AAAA... you@desk"] # your public key, or nobody gets in after the installation
-
+${key === undefined ? NO_KEY : users(key)}
 sites:
   home:
     timezone: UTC
@@ -101,5 +117,11 @@ macula-fleet rollout --canary 10%                           # after every change
 \`\`\`
 
 Your own NixOS modules go into \`flake/flake.nix\` (\`modules\`, \`hostModules\`). The flake gets the inventory as its
-input \`inventory\`: macula-fleet passes it, nothing about a host is written twice.
+input \`inventory\`, and macula-fleet passes the current one with every command. Only bare Nix commands read
+\`flake/inventory/fleet.json\` instead; before one of them:
+
+\`\`\`sh
+macula-fleet inventory resolve > flake/inventory/fleet.json
+nix flake check --no-build ./flake                          # does every machine evaluate?
+\`\`\`
 `;

@@ -96,6 +96,27 @@ describe("init", () => {
     expect(await readFile(join(dir, "my-fleet/README.md"), "utf8")).toBe("mine");
   });
 
+  test("hands Nix what inventory resolve prints, and puts the operator's key in", async () => {
+    const key = `ssh-ed25519 ${"A".repeat(68)} me@desk`;
+    await writeFile(join(dir, "me.pub"), `${key}\n`);
+    await cli(["init", "keyed", "--key", "me.pub"], { cwd: dir });
+    const { stdout } = await cli(["inventory", "resolve", "-i", "keyed/inventory.yaml"], { cwd: dir });
+    expect(await readFile(join(dir, "keyed/flake/inventory/fleet.json"), "utf8")).toBe(stdout);
+    expect(JSON.parse(stdout)).toMatchObject({
+      version: 1,
+      hosts: [{ users: { root: { keys: [key] } } }, {}],
+    });
+  });
+
+  test("refuses a key that is none", async () => {
+    await writeFile(join(dir, "private"), "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n");
+    const { exit, stderr } = await cli(["init", "fourth", "--key", "private"], { cwd: dir });
+    expect(exit).toBe(64);
+    expect(stderr).toContain("private holds no SSH public key");
+    expect(stderr).not.toContain("BEGIN");
+    expect(existsSync(join(dir, "fourth"))).toBe(false);
+  });
+
   test("takes the modules from where it is told", async () => {
     await cli(["init", "other", "--modules", "git+https://git.example/macula-fleet?dir=flake"], { cwd: dir });
     const flake = await readFile(join(dir, "other/flake/flake.nix"), "utf8");

@@ -66,6 +66,12 @@ describe.skipIf(chromium === undefined)("in a browser (needs Chromium)", () => {
     expect(text).toContain("Paired with Ghent <b>Commons</b>");
     expect(text).toContain("did:macula:");
     expect(await page.evaluate(CONTRASTS)).toEqual([]);
+    for (let i = 0; i < 2; i += 1) await page.press("Tab");
+    expect(await page.evaluate("document.activeElement.id")).toBe("copy");
+    await page.press("Enter");
+    await page.until(`document.getElementById("copy").textContent === "Copied"`);
+    expect(await page.evaluate("getSelection().toString()")).toContain("did:macula:");
+    await see(page, "5-copied-dark");
     expect(await wizard.ending).toBe("paired");
     // A refused try is logged by the browser as a failed request; nothing else may be.
     expect(page.complaints.filter((line) => !line.includes("403"))).toEqual([]);

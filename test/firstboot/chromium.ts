@@ -39,6 +39,13 @@ export class BrowserPage implements AsyncDisposable {
       else waiting?.resolve(message.result);
       this.#waiting.delete(message.id);
     });
+    socket.addEventListener("close", () => this.#gone());
+  }
+
+  /** A browser that is gone answers nothing any more. */
+  #gone(): void {
+    for (const waiting of this.#waiting.values()) waiting.reject(new Error("the browser is gone"));
+    this.#waiting.clear();
   }
 
   static async open(path: string): Promise<BrowserPage> {

@@ -3,11 +3,15 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
+import type { App } from "../../app.ts";
 import { EXIT, FleetError } from "../../errors.ts";
+import { loadInventory, requireValid } from "../../inventory/load.ts";
+import { toResolvedJson } from "../../inventory/resolved-json.ts";
+import { publicKey as publicKeySchema } from "../../inventory/schema/primitives.ts";
 import { inventoryJsonSchema } from "../../inventory/schema.ts";
 import { defineCommand } from "../command.ts";
 import { isMachine } from "../hosts.ts";
-import { scaffold } from "../scaffold.ts";
+import { INVENTORY, RESOLVED, scaffold } from "../scaffold.ts";
 
 /** Of this installation: from `src/cli/commands` as from `dist/cli/commands`. */
 const FLAKE = fileURLToPath(new URL("../../../flake", import.meta.url));
@@ -17,6 +21,7 @@ export const command = defineCommand({
   options: [
     ["--name <name>", "of the fleet", "the directory's"],
     ["--modules <flake>", "where MaculaOS's NixOS modules come from", "this installation"],
+    ["--key <file>", "SSH public key that may log in to the machines", "the first of ~/.ssh/id_*.pub"],
   ],
   examples: ["macula-fleet init", "macula-fleet init homelab --modules 'git+https://…?dir=flake'"],
   schema: z.object({
@@ -25,15 +30,19 @@ export const command = defineCommand({
       .regex(/^[a-z][a-z0-9-]*$/, "must be lower case letters, digits and dashes")
       .optional(),
     modules: z.string().optional(),
+    key: z.string().optional(),
   }),
   async run(app, { args, options }) {
     const dir = resolve(app.process.cwd, args[0] ?? ".");
-    const files = scaffold({
+    const key = await publicKey(app, options.key);
+    const written = scaffold({
       name: options.name ?? nameOf(dir),
       template: await readFile(join(FLAKE, "template", "flake.nix"), "utf8"),
       modules: options.modules ?? `path:${encodeURI(FLAKE)}`,
       schema: inventoryJsonSchema(),
+      ...(key === undefined ? {} : { key }),
     });
+    const files = new Map([...written, [RESOLVED, await resolved(app, dir, written)]]);
     const there = [...files.keys()].filter((path) => existsSync(join(dir, path)));
     if (there.length > 0) {
       throw new FleetError("usage", `${dir} already has ${there.join(", ")}: nothing was written`, {
@@ -51,11 +60,52 @@ export const command = defineCommand({
     else {
       for (const path of paths) app.print(join(args[0] ?? ".", path));
       const cd = args[0] === undefined ? "" : `cd ${args[0]} && `;
+      if (key === undefined) {
+        app.note("No SSH key was found: put yours into inventory.yaml (users), or no machine can be built");
+      }
       app.note(`Next: put your machines into inventory.yaml, then: ${cd}macula-fleet inventory validate`);
     }
     return EXIT.ok;
   },
 });
+
+/** The key's text: of the named file, else of the first usual one. */
+async function publicKey(app: App, file: string | undefined): Promise<string | undefined> {
+  const { cwd, env } = app.process;
+  if (file !== undefined) {
+    const text = (await readFile(resolve(cwd, file), "utf8").catch(() => "")).trim();
+    if (isPublicKey(text)) return text;
+    throw new FleetError("usage", `${file} holds no SSH public key`, {
+      hint: "name the .pub file: --key ~/.ssh/id_ed25519.pub",
+    });
+  }
+  for (const name of ["id_ed25519", "id_ecdsa", "id_rsa"]) {
+    if (env.HOME === undefined) return undefined;
+    const text = (await readFile(join(env.HOME, ".ssh", `${name}.pub`), "utf8").catch(() => "")).trim();
+    if (isPublicKey(text)) return text;
+  }
+  return undefined;
+}
+
+const isPublicKey = (text: string): boolean =>
+  publicKeySchema.safeParse(text).success && !text.includes("\n");
+
+/** What Nix reads of an inventory that is not on disk yet. */
+async function resolved(app: App, dir: string, files: ReadonlyMap<string, string>): Promise<string> {
+  const path = join(dir, INVENTORY);
+  const loaded = await loadInventory({
+    path,
+    cwd: app.process.cwd,
+    env: app.process.env,
+    now: app.clock.now(),
+    files: {
+      kind: (file) => (file === path ? "file" : "missing"),
+      list: () => [],
+      read: () => files.get(INVENTORY) ?? "",
+    },
+  });
+  return toResolvedJson(requireValid(loaded));
+}
 
 /** The directory's name as a fleet's name. */
 function nameOf(dir: string): string {

@@ -95,6 +95,7 @@ function done(deps: PageDeps | null): Markup {
 <p>The machine restarts now. You can close this page.</p>
 <div id="adopt"${entry === null ? html` hidden` : ""}><h3>Next: adopt it</h3>
 <p>Put this into your fleet’s inventory. The machine keeps a copy in <kbd>/var/lib/maculaos/proposal.yaml</kbd>.</p>
-<pre id="entry" tabindex="0">${entry ?? ""}</pre></div>
+<pre id="entry" tabindex="0">${entry ?? ""}</pre>
+<button type="button" id="copy" class="second" hidden>Copy</button></div>
 </section>`;
 }

@@ -59,6 +59,19 @@ if (form) {
   });
 }
 
+// The clipboard's newer interface is only there over https.
+const copy = one("copy");
+if (copy) {
+  copy.hidden = false;
+  copy.addEventListener("click", () => {
+    const all = document.createRange();
+    all.selectNodeContents(one("entry"));
+    getSelection().removeAllRanges();
+    getSelection().addRange(all);
+    copy.textContent = document.execCommand("copy") ? "Copied" : "Selected: press Ctrl+C";
+  });
+}
+
 function paired(answer) {
   one("org").textContent = answer.org_name ? " with " + answer.org_name : "";
   if (answer.proposal) {

@@ -52,6 +52,10 @@ button {
   width: 100%; min-height: 3rem; padding: .625rem 1rem; border: 0; border-radius: .625rem; cursor: pointer;
   background: var(--accent); color: var(--on-accent); font: inherit; font-weight: 650; font-size: 1.0625rem;
 }
+.second {
+  width: auto; min-height: 2.75rem; margin-top: .75rem; background: transparent; color: var(--accent);
+  border: 1.5px solid var(--accent); font-size: 1rem;
+}
 button:hover { filter: brightness(1.08); }
 button[aria-disabled="true"] { opacity: .65; cursor: progress; }
 details { margin-top: 1.25rem; font-size: .875rem; color: var(--quiet); }
