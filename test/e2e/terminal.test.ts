@@ -53,7 +53,7 @@ describe.skipIf(missing !== null)(`a rollout on a terminal${missing ? ` (skipped
     expect(during).toMatch(/wave \d\/\d/);
     expect(during).toMatch(/LAB/);
     expect(during).toMatch(/reverts itself|\^C/);
-    await shows(/next: +macula-fleet rollout undo r-/);
+    await shows(/next: +macula-fleet status[\s\S]*macula-fleet rollout undo r-/);
     const after = await screen();
     expect(after).toMatch(/updated +8/);
     for (const line of [...during.split("\n"), ...after.split("\n")])

@@ -26,6 +26,7 @@ export const REFUSAL = {
   unknown: 48,
   wentBack: 49,
   failed: 50,
+  alien: 51,
 } as const;
 
 export class Refused extends Error {
