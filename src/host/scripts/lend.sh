@@ -12,10 +12,11 @@ main() {
   lent=$RUN_DIR/$RUN-lent
   mkdir -p "$lent" && chmod 0700 "$RUN_DIR" "$lent" || refuse "$R_DISK" "cannot write $RUN_DIR"
   printf '%s\n' "$PATHS" | sed '/^$/d' > "$lent/$TOKEN" || refuse "$R_DISK" "cannot write $lent"
-  { printf "PATH='%s' LENT='%s'\nexport PATH\n" "$PATH" "$lent" && answering; } > "$lent/answer" ||
-    refuse "$R_DISK" "cannot write $lent"
   unit=macula-fleet-$RUN-lend
+  # While it listens its program stays as it is: a shell may be reading it.
   if [ "$(systemctl is-active "$unit.service" 2>/dev/null)" != active ]; then
+    { printf "PATH='%s' LENT='%s'\nexport PATH\n" "$PATH" "$lent" && answering; } > "$lent/answer" ||
+      refuse "$R_DISK" "cannot write $lent"
     systemd-run --quiet --collect --unit="$unit" --property=RuntimeMaxSec="$LEASE" --property=Nice=10 \
       "$activate" --accept --inetd --listen="$PORT" "$(command -v sh)" "$lent/answer" > /dev/null 2>&1 ||
       refuse "$R_BUSY" "port $PORT cannot be listened on"
