@@ -11,6 +11,7 @@ import type { SshDriver } from "./host/ssh-driver.ts";
 import { parseDuration } from "./inventory/duration.ts";
 import type { LoadedInventory } from "./inventory/load.ts";
 import type { CheckConfig, Host, Inventory } from "./inventory/model.ts";
+import { seedsOf } from "./inventory/seeds.ts";
 import { type Clock, systemClock } from "./kernel/clock.ts";
 import { quote } from "./kernel/shell.ts";
 import { labLayout, labState } from "./lab/layout.ts";
@@ -283,15 +284,5 @@ export function checksOf(inventory: Inventory): (host: Host) => readonly CheckCo
   return (host) => {
     const all = [...inventory.checks, ...host.checks];
     return all.length > 0 ? all : fallback;
-  };
-}
-
-/** The host that a host's site names as its seed. */
-function seedsOf({ hosts, sites }: Inventory): (host: Host) => Host | null {
-  const byName = new Map(hosts.map((h) => [h.name, h]));
-  return (host) => {
-    const name = host.site === null ? undefined : sites[host.site]?.seed;
-    const seed = name === undefined || name === host.name ? undefined : byName.get(name);
-    return seed?.state === "active" && seed.os === "nixos" ? seed : null;
   };
 }

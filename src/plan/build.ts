@@ -1,5 +1,6 @@
 /** (hosts, what they run, what they are to run, policy) -> plan. Pure: no clock, no I/O, same input same plan. */
 import type { Host, HostName, Inventory } from "../inventory/model.ts";
+import { seedsOf } from "../inventory/seeds.ts";
 import { pickCanaries } from "./canary.ts";
 import { buildGuards } from "./guards.ts";
 import { resolveLimits } from "./limits.ts";
@@ -79,7 +80,9 @@ export function buildPlan(input: PlanInput): Plan {
 
   const waveOf = new Map(waves.flatMap((w) => w.hosts.map((name) => [name, w] as const)));
   const why = new Map(canaries.map((c) => [c.host.name, c.why]));
+  const seedOf = seedsOf(inventory);
   const hosts = sorted.map((host): PlannedHost => {
+    const seed = seedOf(host);
     const target = input.targets.get(host.name);
     return {
       name: host.name,
@@ -93,7 +96,7 @@ export function buildPlan(input: PlanInput): Plan {
       to: target?.toplevel ?? "",
       closureBytes: target?.size ?? 0,
       windows: windowsOf(host, inventory),
-      ...seedOf(host, inventory),
+      ...(seed ? { seed: seed.name } : {}),
       why: why.get(host.name) ?? `wave ${waveOf.get(host.name)?.label ?? ""}: ${host.role}s in order`,
     };
   });
@@ -165,11 +168,6 @@ function gatewayOf(host: Host, inventory: Inventory): HostName | null {
     inventory.hosts.find((h) => h.name === bastion.name) ??
     inventory.hosts.find((h) => h.address === bastion.address && h.port === bastion.port);
   return gateway && gateway.name !== host.name ? gateway.name : null;
-}
-
-function seedOf(host: Host, { sites }: Inventory): { readonly seed?: HostName } {
-  const seed = host.site === null ? undefined : sites[host.site]?.seed;
-  return seed === undefined || seed === host.name ? {} : { seed };
 }
 
 function windowsOf(host: Host, inventory: Inventory): MaintenanceWindow[] {

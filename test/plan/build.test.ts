@@ -288,3 +288,19 @@ test("a host that refuses us stays in the plan, with a warning", () => {
   expect(plan.hosts.map((h) => h.name).sort()).toEqual(["a", "b"]);
   expect(plan.warnings).toContain("b will fail as things stand: HOST KEY CHANGED");
 });
+
+test("neighbours take closures from their site's seed, as long as it is one that can hand them on", () => {
+  const sites = (seed: Partial<Host>) => {
+    const inventory = anInventory([
+      aHost("seed", "peer", seed),
+      aHost("a"),
+      aHost("b", "peer", { site: "riga" }),
+    ]);
+    const { gent, ...others } = inventory.sites;
+    if (!gent) throw new Error("no site");
+    const plan = aPlan({ ...inventory, sites: { ...others, gent: { ...gent, seed: "seed" } } });
+    return Object.fromEntries(plan.hosts.map((h) => [h.name, h.seed]));
+  };
+  expect(sites({})).toEqual({ seed: undefined, a: "seed", b: undefined });
+  expect(sites({ state: "maintenance" })).toEqual({ a: undefined, b: undefined });
+});
