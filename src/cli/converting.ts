@@ -12,12 +12,11 @@ import { FleetError } from "../errors.ts";
 import { importNode } from "../import/import-node.ts";
 import { nodeFiles } from "../import/node-files.ts";
 import { readHost } from "../import/read/host.ts";
-import { addressHints } from "../install/hints.ts";
 import { gatherSecrets } from "../install/secrets/gather.ts";
 import type { Host, Inventory } from "../inventory/model.ts";
 import { digest, newRunId } from "../rollout/launch.ts";
-import type { Store } from "../store/store.ts";
 import { pinInto } from "./install-run.ts";
+import { type FleetWorld, installSurroundings } from "./install-surroundings.ts";
 import { findAnywhere } from "./installing.ts";
 
 export interface ConvertOptions {
@@ -33,10 +32,7 @@ export interface ConvertOptions {
   readonly mbps: number;
 }
 
-export interface ConvertWorld {
-  readonly inventory: Inventory;
-  readonly store: Store;
-  readonly remote: Remote;
+export interface ConvertWorld extends FleetWorld {
   readonly host: Host;
 }
 
@@ -115,30 +111,22 @@ export async function convertDeps(
   world: ConvertWorld,
   options: ConvertOptions,
 ): Promise<ConvertDeps> {
-  const { inventory, store, remote, host } = world;
+  const { inventory, remote, host } = world;
   const { env, cwd } = app.process;
   const stateDir = app.stateDir(inventory);
   await mkdir(stateDir, { recursive: true, mode: 0o700 });
   return {
     install: {
-      ...findAnywhere(inventory, options.nixosAnywhere, { env, cwd }),
-      store,
-      clock: app.clock,
-      owner: app.operator,
-      driver: remote.driver,
-      hosts: new Map(inventory.hosts.map((h) => [h.name, h])),
-      checks: remote.performer.checks,
-      targetOf: remote.targetOf,
+      ...installSurroundings(
+        app,
+        world,
+        findAnywhere(inventory, options.nixosAnywhere, { env, cwd }),
+        options,
+      ),
       secretsFor: (h) =>
         gatherSecrets(h, inventory, { baseDir: inventory.baseDir, env, signal: app.process.signals.abort }),
       pin: pinInto(env.HOME ?? "/"),
-      hints: inventory.lab?.backend === "sim" ? async () => [] : addressHints,
-      pathVariable: env.PATH,
-      workDir: join(stateDir, "work"),
-      logDir: join(stateDir, "logs"),
-      ...(options.kexec === undefined ? {} : { kexec: options.kexec }),
       parallel: 1,
-      ...(options.phaseDeadline === undefined ? {} : { phaseDeadlineMs: options.phaseDeadline }),
     },
     connect: (h, signal) => remote.pool.fresh(remote.targetOf(h), signal),
     key: await archiveKey(join(stateDir, "identities")),

@@ -2,12 +2,11 @@
 import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import pMap from "p-map";
-import type { App, Remote } from "../app.ts";
+import type { App } from "../app.ts";
 import { EXIT, type ExitCode, FleetError, toFailure } from "../errors.ts";
 import type { HostFacts } from "../host/protocol.ts";
 import { checkAnywhere } from "../install/anywhere/version.ts";
 import { driveInstall } from "../install/engine.ts";
-import { addressHints } from "../install/hints.ts";
 import { openVault } from "../install/identity.ts";
 import { type InstallPlan, isInstallable, planInstall } from "../install/plan.ts";
 import { gatherSecrets } from "../install/secrets/gather.ts";
@@ -21,6 +20,7 @@ import { exitOf } from "../rollout/summary.ts";
 import type { Store } from "../store/store.ts";
 import { replaceHostKey } from "../transport/known-hosts-replace.ts";
 import { render } from "./follow.ts";
+import { type FleetWorld, installSurroundings } from "./install-surroundings.ts";
 import { findAnywhere } from "./installing.ts";
 
 export interface InstallOptions {
@@ -32,10 +32,7 @@ export interface InstallOptions {
   readonly phaseDeadline?: number | undefined;
 }
 
-export interface InstallWorld {
-  readonly inventory: Inventory;
-  readonly store: Store;
-  readonly remote: Remote;
+export interface InstallWorld extends FleetWorld {
   /** Where the proved key is pinned, when that is not where the machine is known from now. */
   readonly knownHostsOf?: (host: Host) => string | undefined;
 }
@@ -114,7 +111,7 @@ export async function carryOut(
   options: InstallOptions,
   planShown: boolean,
 ): Promise<ExitCode> {
-  const { inventory, store, remote } = world;
+  const { inventory, store } = world;
   const { env, cwd } = app.process;
   const recorded = replay(await store.events(id))?.plan;
   // A conversion puts back what it saved: an installation would leave the node empty.
@@ -137,14 +134,7 @@ export async function carryOut(
   const run = driveInstall(
     id,
     {
-      ...anywhere,
-      store,
-      clock: app.clock,
-      owner: app.operator,
-      driver: remote.driver,
-      hosts: new Map(inventory.hosts.map((h) => [h.name, h])),
-      checks: remote.performer.checks,
-      targetOf: remote.targetOf,
+      ...installSurroundings(app, world, anywhere, options),
       vault: openVault(join(stateDir, "identities")),
       secretsFor: (host) =>
         gatherSecrets(host, inventory, {
@@ -153,13 +143,7 @@ export async function carryOut(
           signal: app.process.signals.abort,
         }),
       pin: pinInto(env.HOME ?? "/", world.knownHostsOf),
-      hints: inventory.lab?.backend === "sim" ? async () => [] : addressHints,
-      pathVariable: env.PATH,
-      workDir: join(stateDir, "work"),
-      logDir: join(stateDir, "logs"),
-      ...(options.kexec === undefined ? {} : { kexec: options.kexec }),
       parallel: options.parallel,
-      ...(options.phaseDeadline === undefined ? {} : { phaseDeadlineMs: options.phaseDeadline }),
     },
     app.process.signals,
   );

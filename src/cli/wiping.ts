@@ -5,15 +5,14 @@ import type { App, Remote } from "../app.ts";
 import { FleetError } from "../errors.ts";
 import { checkAnywhere } from "../install/anywhere/version.ts";
 import { driveInstall } from "../install/engine.ts";
-import { addressHints } from "../install/hints.ts";
 import type { IdentityVault } from "../install/identity.ts";
 import type { Host, Inventory } from "../inventory/model.ts";
 import { Secret } from "../kernel/secret.ts";
 import { planWipe, type WipePlan, wipePhases } from "../retire/wipe.ts";
 import { digest, newRunId } from "../rollout/launch.ts";
 import { replay } from "../rollout/state.ts";
-import type { Store } from "../store/store.ts";
 import { recordInstall } from "./install-run.ts";
+import { type FleetWorld, installSurroundings } from "./install-surroundings.ts";
 import { findAnywhere } from "./installing.ts";
 
 /** The one an earlier attempt has begun with, or a new one from what the machine is now. */
@@ -56,18 +55,14 @@ export async function assertCanWipe(
 /** Throws what kept it from being erased; the same run is gone on with by the next attempt. */
 export async function driveWipe(
   app: App,
-  {
-    inventory,
-    store,
-    remote,
-  }: { readonly inventory: Inventory; readonly store: Store; readonly remote: Remote },
+  world: FleetWorld,
   host: Host,
   plan: WipePlan,
   options: { readonly nixosAnywhere?: string | undefined; readonly kexec?: string | undefined },
   begins: (run: string) => Promise<void>,
 ): Promise<void> {
+  const { inventory, store, remote } = world;
   const { env, cwd } = app.process;
-  const stateDir = app.stateDir(inventory);
   const anywhere = findAnywhere(inventory, options.nixosAnywhere, { env, cwd });
   if ((await store.events(plan.id)).length === 0) {
     await recordInstall(app, store, plan);
@@ -76,24 +71,12 @@ export async function driveWipe(
   const run = driveInstall(
     plan.id,
     {
-      ...anywhere,
-      store,
-      clock: app.clock,
-      owner: app.operator,
-      driver: remote.driver,
-      hosts: new Map(inventory.hosts.map((h) => [h.name, h])),
-      checks: remote.performer.checks,
-      targetOf: remote.targetOf,
+      ...installSurroundings(app, world, anywhere, options),
       vault: sameKey(plan),
       secretsFor: async () => [],
       pin: async () => undefined,
       phases: wipePhases((h, signal) => remote.pool.fresh(remote.targetOf(h), signal)),
       outcome: { word: "wiped", says: "wiped: its disk reads back empty" },
-      hints: inventory.lab?.backend === "sim" ? async () => [] : addressHints,
-      pathVariable: env.PATH,
-      workDir: join(stateDir, "work"),
-      logDir: join(stateDir, "logs"),
-      ...(options.kexec === undefined ? {} : { kexec: options.kexec }),
       parallel: 1,
     },
     app.process.signals,

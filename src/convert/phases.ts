@@ -15,7 +15,7 @@ import type { ConvertDeps } from "./deps.ts";
 import { cluster, parseNodes } from "./k3s/kubectl.ts";
 import { fateOf, isLiving, keptPaths } from "./keep.ts";
 import type { ConversionPlan } from "./plan.ts";
-import { assertQuorum, onServer } from "./prepare.ts";
+import { assertQuorum, onCluster } from "./prepare.ts";
 import { type Proof, prove } from "./proofs.ts";
 
 const MINUTE = 60_000;
@@ -76,7 +76,7 @@ async function gated(
   if (node && strategy.ok && strategy.kind === "etcd-member") {
     // Not earlier: until here the old member could simply have gone on.
     await assertQuorum(plan, deps, c.signal);
-    await onServer(plan, deps, cluster.forget(node.name), c.signal);
+    await onCluster(plan, deps, cluster.forget(node.name), c.signal);
   }
   await phase.run(c, deadline);
 }
@@ -183,7 +183,7 @@ async function backInCluster(
   const until = c.clock.now() + deadline / 2;
   const what = "place in its cluster";
   for (;;) {
-    const seen = await onServer(plan, deps, cluster.nodes(), c.signal).catch((error: unknown) => {
+    const seen = await onCluster(plan, deps, cluster.nodes(), c.signal).catch((error: unknown) => {
       c.signal.throwIfAborted();
       if (error instanceof FleetError) return null;
       throw error;
@@ -199,8 +199,8 @@ async function backInCluster(
             detail: found ? "it is not ready" : "the cluster does not know it",
           },
         ];
-      await onServer(plan, deps, cluster.strip(node.name, HARMFUL_LABELS), c.signal);
-      await onServer(plan, deps, cluster.uncordon(node.name), c.signal);
+      await onCluster(plan, deps, cluster.strip(node.name, HARMFUL_LABELS), c.signal);
+      await onCluster(plan, deps, cluster.uncordon(node.name), c.signal);
       const same = found.uid === node.uid || strategy.kind === "etcd-member";
       return [
         {

@@ -9,6 +9,7 @@ import { checkDatastore } from "./backup/datastore.ts";
 import { archiveName, type Backup, takeBackup } from "./backup/take.ts";
 import type { ConvertDeps } from "./deps.ts";
 import { cluster, parseNodes, quorumProblem } from "./k3s/kubectl.ts";
+import { onServer, runOrThrow } from "./k3s/on-server.ts";
 import type { ConversionPlan } from "./plan.ts";
 import { startServices, stopServices } from "./service.ts";
 import { survey } from "./survey.ts";
@@ -35,7 +36,7 @@ export async function prepare(
   );
   // A server that was stopped by an earlier attempt can be asked nothing any more.
   if (conversion.node && !done.drained) {
-    await onServer(plan, deps, cluster.cordon(conversion.node.name), signal);
+    await onCluster(plan, deps, cluster.cordon(conversion.node.name), signal);
     await evidence(plan, deps, signal);
     // Alone in its cluster there is nowhere to move pods to.
     if (
@@ -43,13 +44,13 @@ export async function prepare(
       conversion.strategy.kind !== "fresh" &&
       conversion.strategy.kind !== "carry"
     ) {
-      await onServer(plan, deps, cluster.drain(conversion.node.name, deps.drainSeconds), signal);
+      await onCluster(plan, deps, cluster.drain(conversion.node.name, deps.drainSeconds), signal);
     }
   }
   if (conversion.strategy.ok && conversion.strategy.kind === "etcd-member" && !done.drained) {
-    await run(session, cluster.snapshot(`macula-fleet-${plan.id}`), signal, host.name);
+    await runOrThrow(session, cluster.snapshot(`macula-fleet-${plan.id}`), host.name, { signal });
   }
-  await run(session, stopServices, signal, host.name);
+  await runOrThrow(session, stopServices, host.name, { signal });
   await say("saving", "copies its state to this machine, encrypted");
   const backup = await takeBackup(session, {
     host: host.name,
@@ -87,9 +88,9 @@ export async function undo(
       { hint: `it can only be finished: macula-fleet convert ${host.name} --continue` },
     );
   }
-  await run(session, startServices, signal, host.name);
+  await runOrThrow(session, startServices, host.name, { signal });
   const { node } = plan.conversion;
-  if (node) await onServer(plan, deps, cluster.uncordon(node.name), signal);
+  if (node) await onCluster(plan, deps, cluster.uncordon(node.name), signal);
 }
 
 async function assertUnchanged(session: Session, plan: ConversionPlan, signal: AbortSignal): Promise<void> {
@@ -114,7 +115,7 @@ export async function assertQuorum(
 ): Promise<void> {
   const { node, strategy } = plan.conversion;
   if (!node || !strategy.ok || strategy.kind !== "etcd-member") return;
-  const { stdout } = await onServer(plan, deps, cluster.nodes(), signal);
+  const { stdout } = await onCluster(plan, deps, cluster.nodes(), signal);
   const problem = quorumProblem(parseNodes(stdout), node.name);
   if (problem === null) return;
   throw new FleetError(
@@ -128,36 +129,17 @@ export async function assertQuorum(
 
 /** What ran there, for people: restoring from it is not promised. */
 async function evidence(plan: ConversionPlan, deps: ConvertDeps, signal: AbortSignal): Promise<void> {
-  const { stdout } = await onServer(plan, deps, cluster.everything(), signal);
+  const { stdout } = await onCluster(plan, deps, cluster.everything(), signal);
   await mkdir(deps.archiveDir, { recursive: true, mode: 0o700 });
   await writeFile(`${archiveName(deps.archiveDir, plan.conversion.host, plan.id)}.cluster.yaml`, stdout, {
     mode: 0o600,
   });
 }
 
-export async function onServer(
-  plan: ConversionPlan,
-  deps: ConvertDeps,
+/** Through the server that the plan speaks to. */
+export const onCluster = (
+  { conversion }: ConversionPlan,
+  { install: { hosts }, connect }: ConvertDeps,
   command: Command,
   signal: AbortSignal,
-): Promise<Completed> {
-  const name = plan.conversion.server ?? plan.conversion.host;
-  const server = deps.install.hosts.get(name);
-  if (!server) throw new FleetError("plan-stale", `the inventory has no host ${name} any more`);
-  await using session = await deps.connect(server, signal);
-  return await run(session, command, signal, name);
-}
-
-async function run(
-  session: Session,
-  command: Command,
-  signal: AbortSignal,
-  host: string,
-): Promise<Completed> {
-  const result = await session.run(command, { signal, timeoutMs: 1_800_000 });
-  if (result.code === 0) return result;
-  throw new FleetError(
-    "command-failed",
-    `${host}: ${command.label} failed: ${result.stderr.trim().split("\n").slice(-3).join("; ").slice(0, 300)}`,
-  );
-}
+): Promise<Completed> => onServer(conversion.server ?? conversion.host, command, { hosts, connect, signal });

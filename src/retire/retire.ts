@@ -3,22 +3,18 @@
 import type { ArchiveKey } from "../convert/backup/keys.ts";
 import { archiveName, takeBackup } from "../convert/backup/take.ts";
 import { cluster, parseNodes, quorumProblem } from "../convert/k3s/kubectl.ts";
+import { onServer, runOrThrow, type ServerDeps } from "../convert/k3s/on-server.ts";
 import { stopServices } from "../convert/service.ts";
 import { FleetError } from "../errors.ts";
 import type { Host } from "../inventory/model.ts";
 import type { Command } from "../kernel/shell.ts";
-import type { Completed, Session } from "../transport/transport.ts";
+import type { Completed } from "../transport/transport.ts";
 import type { RetirePlan, Step } from "./plan.ts";
 import type { Progress } from "./progress.ts";
 
 type ClusterPlace = Pick<RetirePlan, "host" | "cluster">;
 
-/** What is needed to speak to a cluster through one of its servers. */
-interface ClusterDeps {
-  readonly hosts: ReadonlyMap<string, Host>;
-  readonly connect: (host: Host, signal: AbortSignal) => Promise<Session>;
-  readonly signal: AbortSignal;
-}
+type ClusterDeps = Omit<ServerDeps, "hint">;
 
 export interface RetireDeps extends ClusterDeps {
   readonly progress: Progress;
@@ -39,7 +35,7 @@ export async function retire(host: Host, plan: RetirePlan, deps: RetireDeps): Pr
     drain: () => drain(host, plan, deps),
     stop: async () => {
       await using session = await deps.connect(host, deps.signal);
-      await run(session, stopServices, host.name, deps.signal);
+      await runOrThrow(session, stopServices, host.name, { signal: deps.signal, hint: AGAIN });
     },
     backup: () => backup(host, deps),
     forget: () => forget(plan, deps),
@@ -66,21 +62,21 @@ async function drain(host: Host, plan: RetirePlan, deps: RetireDeps): Promise<vo
     deps.note(`its cluster knows no node ${node}`);
     return;
   }
-  await onServer(plan, deps, cluster.cordon(node));
-  await onServer(plan, deps, cluster.drain(node, deps.drainSeconds));
+  await onCluster(plan, deps, cluster.cordon(node));
+  await onCluster(plan, deps, cluster.drain(node, deps.drainSeconds));
 }
 
 /** Also its password: whoever comes under this name next is a new node. */
 export async function forget(plan: ClusterPlace, deps: ClusterDeps): Promise<void> {
   const { node } = plan.cluster ?? { node: plan.host };
   await nodesOf(plan, deps);
-  await onServer(plan, deps, cluster.forget(node));
-  await onServer(plan, deps, cluster.forgetPassword(node));
+  await onCluster(plan, deps, cluster.forget(node));
+  await onCluster(plan, deps, cluster.forgetPassword(node));
 }
 
 /** Throws `needs-human` when the cluster could not decide anything without it. */
 async function nodesOf(plan: ClusterPlace, deps: ClusterDeps) {
-  const { stdout } = await onServer(plan, deps, cluster.nodes());
+  const { stdout } = await onCluster(plan, deps, cluster.nodes());
   const nodes = parseNodes(stdout);
   const node = plan.cluster?.node ?? plan.host;
   const me = nodes.find((n) => n.name === node);
@@ -107,25 +103,7 @@ async function backup(host: Host, deps: RetireDeps): Promise<void> {
   deps.note(`archive: ${file} (sha256 of its content ${sha256})`);
 }
 
-async function onServer(plan: ClusterPlace, deps: ClusterDeps, command: Command): Promise<Completed> {
-  const name = plan.cluster?.server ?? "";
-  const server = deps.hosts.get(name);
-  if (!server) throw new FleetError("plan-stale", `the inventory has no host ${name} any more`);
-  await using session = await deps.connect(server, deps.signal);
-  return await run(session, command, name, deps.signal);
-}
+const onCluster = (plan: ClusterPlace, deps: ClusterDeps, command: Command): Promise<Completed> =>
+  onServer(plan.cluster?.server ?? "", command, { ...deps, hint: AGAIN });
 
-async function run(
-  session: Session,
-  command: Command,
-  host: string,
-  signal: AbortSignal,
-): Promise<Completed> {
-  const result = await session.run(command, { signal, timeoutMs: 1_800_000 });
-  if (result.code === 0) return result;
-  throw new FleetError(
-    "command-failed",
-    `${host}: ${command.label} failed: ${result.stderr.trim().split("\n").slice(-3).join("; ").slice(0, 300)}`,
-    { hint: "correct that, then start the same command again: it goes on here" },
-  );
-}
+const AGAIN = "correct that, then start the same command again: it goes on here";

@@ -13,6 +13,7 @@ import type { RolloutState } from "../../src/rollout/state.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import { FakeFleet } from "../support/fake-driver.ts";
 import { aHost, anInventory, aPlan, system } from "../support/fleet.ts";
+import { file as fileOf } from "../support/one-host.ts";
 import { aContext, anObservation, aRun, host, progress, run, T0, wave } from "../support/run.ts";
 
 const inventory = anInventory([aHost("a"), aHost("b"), aHost("c")], {
@@ -38,21 +39,8 @@ const givenUp: readonly EventBody[] = [
   host("a", "activating", { fence: 3 }),
   host("a", "failed", { failure: silent }),
 ];
-const file = (phase: HostStateFile["phase"], more: Partial<HostStateFile> = {}): HostStateFile => ({
-  schema: 1,
-  rollout: plan.id,
-  attempt: 1,
-  fence: 3,
-  from: FROM,
-  to: TO,
-  mode: "test",
-  phase,
-  rc: 0,
-  reason: null,
-  bootId: "boot-1",
-  baselineFailed: [],
-  ...more,
-});
+const file = (phase: HostStateFile["phase"], more: Partial<HostStateFile> = {}): HostStateFile =>
+  fileOf(phase, { rollout: plan.id, from: FROM, to: TO, ...more });
 
 describe("a host given up in flight", () => {
   test("counts, also while it is tried again, until it is seen at rest", () => {
