@@ -56,6 +56,8 @@ let
       {
         echo '[Unit]'
         echo "Description=Lab workload of $hostName, release $revision"
+        # Labs activate more often within seconds than systemd would let a unit start.
+        echo 'StartLimitIntervalSec=0'
         echo '[Service]'
         echo "Environment=LAB_UNIT_FAILS=$unitFails LAB_CRASH_AFTER=$crashAfter"
         echo "ExecStartPre=$app/bin/lab-app check"
