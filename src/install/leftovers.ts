@@ -1,33 +1,43 @@
-/** nixos-anywhere processes a killed controller has left behind: two at one machine would be a disaster. */
-import { readdir, readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+/**
+ * nixos-anywhere processes a killed controller has left behind: two at one machine would be a disaster. They are known
+ * by a word in their environment, which everything they start inherits: it is there from their first moment on, so none
+ * can begin unrecorded, and it says whose they are, so that no number given out again is mistaken for one of them.
+ */
+import { readdir, readFile } from "node:fs/promises";
 
-const NAME = "anywhere.pid";
+const MARK = "MACULA_FLEET_WORK";
 
-/** Remembers a process group by its leader and when that was started: numbers are given out again. */
-export async function rememberGroup(dir: string, pid: number): Promise<void> {
-  await writeFile(join(dir, NAME), `${pid} ${await startOf(pid)}\n`, { mode: 0o600 });
-}
+/** For the environment of whatever works in `dir`, the directory of one machine's installation. */
+export const workingIn = (dir: string): Readonly<Record<string, string>> => ({ [MARK]: dir });
 
-/** Ends the groups remembered in the directories below `dir` that are still there; returns how many. */
+/** Ends all that worked below `dir` and is still there; returns how many. Without /proc nothing is found. */
 export async function endLeftovers(dir: string): Promise<number> {
-  let ended = 0;
-  for (const name of await readdir(dir).catch(() => [])) {
-    const text = await readFile(join(dir, name, NAME), "utf8").catch(() => "");
-    const [pid = "", start = ""] = text.trim().split(" ");
-    if (!/^[1-9]\d+$/.test(pid) || start === "" || start !== (await startOf(Number(pid)))) continue;
-    try {
-      globalThis.process.kill(-Number(pid), "SIGKILL");
-      ended += 1;
-    } catch {
-      // It has just ended by itself.
+  const ended = new Set<number>();
+  for (;;) {
+    // Again until none is new: one may have started another while we looked.
+    const found = (await workersBelow(dir)).filter((pid) => !ended.has(pid));
+    if (found.length === 0) return ended.size;
+    for (const pid of found) {
+      ended.add(pid);
+      try {
+        globalThis.process.kill(pid, "SIGKILL");
+      } catch {
+        // It has just ended by itself.
+      }
     }
   }
-  return ended;
 }
 
-/** Clock ticks since boot; empty where that cannot be known, and then nothing is ended. */
-async function startOf(pid: number): Promise<string> {
-  const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
-  return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
+async function workersBelow(dir: string): Promise<number[]> {
+  const pids = (await readdir("/proc").catch(() => [])).filter((name) => /^[1-9]\d*$/.test(name));
+  const found = await Promise.all(
+    pids.map(async (pid) => {
+      // Those of other users cannot be read, and are not ours.
+      const words = (await readFile(`/proc/${pid}/environ`, "utf8").catch(() => "")).split("\0");
+      return words.some((w) => w === `${MARK}=${dir}` || w.startsWith(`${MARK}=${dir}/`))
+        ? [Number(pid)]
+        : [];
+    }),
+  );
+  return found.flat();
 }

@@ -2,7 +2,7 @@
 import { cp, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { keysOf, type PhaseContext } from "../context.ts";
-import { rememberGroup } from "../leftovers.ts";
+import { workingIn } from "../leftovers.ts";
 import { stageFiles } from "../secrets/stage.ts";
 import { type AnywherePhase, anywhereArguments } from "./command.ts";
 import { runAnywhere } from "./run.ts";
@@ -38,14 +38,13 @@ export async function anywhere(
       ...(c.kexec === undefined ? {} : { kexec: c.kexec }),
       extraOptions: c.options ?? [],
     }),
-    env: { PATH: shim.path },
+    env: { PATH: shim.path, ...workingIn(c.workDir) },
     deadlineMs,
     signal: o.signal ?? c.signal,
     onStep: (step) => {
       c.note(step);
       o.onStep?.(step);
     },
-    onStart: (pid) => rememberGroup(c.workDir, pid),
     onLine: c.log,
   });
 }

@@ -15,8 +15,6 @@ export interface AnywhereRun {
   readonly deadlineMs: number;
   readonly signal: AbortSignal;
   readonly onStep: (step: string) => void;
-  /** Told the process group, so that somebody else can end it should we be killed. */
-  readonly onStart?: (pid: number) => Promise<void>;
   /** Every line it prints, steps included. */
   readonly onLine?: (line: string) => void;
 }
@@ -64,14 +62,8 @@ export async function runAnywhere(run: AnywhereRun): Promise<void> {
   }, run.deadlineMs);
   run.signal.addEventListener("abort", stop, { once: true });
   try {
-    // Listened to before anything is awaited: what a quick process says would be lost. And recorded before anything it
-    // says counts: whoever goes on after us must know what we left running.
-    const outputs = child.iterable({ from: "all" })[Symbol.asyncIterator]();
-    let pending = outputs.next();
-    if (child.pid !== undefined) await run.onStart?.(child.pid);
-    for (let result = await pending; result.done !== true; result = await pending) {
-      const output = result.value;
-      pending = outputs.next();
+    // At once, with nothing awaited in between: what a quick process says would be lost.
+    for await (const output of child.iterable({ from: "all" })) {
       const line = String(output);
       lines.push(line);
       if (lines.length > REMEMBERED_LINES) lines.shift();
