@@ -20,13 +20,14 @@ import { conversionPhases } from "./phases.ts";
 import { asNixos, type ConversionPlan } from "./plan.ts";
 import { prepare } from "./prepare.ts";
 import { recoveryFrom } from "./recovery.ts";
+import { survey } from "./survey.ts";
 
 interface Signals {
   readonly drain: AbortSignal;
   readonly abort: AbortSignal;
 }
 
-/** Yields what it appends. What it did before is not done again: an archive that was proved stays. */
+/** Yields what it appends. What it did before is not done again: an archive stays as long as it is all there is. */
 export async function* driveConvert(
   runId: string,
   deps: ConvertDeps,
@@ -41,13 +42,11 @@ export async function* driveConvert(
     });
   const host = deps.install.hosts.get(plan.conversion.host);
   if (!host) throw new FleetError("plan-stale", `the inventory has no host ${plan.conversion.host} any more`);
-  let backup = await backupOf(history, host.name);
-  if (backup === null) {
-    const prepared: { backup: Backup | null } = { backup: null };
-    yield* prepareJournalled(runId, plan, host, deps, signals, prepared);
-    if (prepared.backup === null || signals.drain.aborted) return;
-    backup = prepared.backup;
-  }
+  const archived = await backupOf(history, host.name);
+  // k3OS may have served, and written, since it was archived: after a power cycle it starts again by itself.
+  const current = archived === null || (await runsK3os(plan, host, deps, signals.abort));
+  const backup = current ? yield* prepareJournalled(runId, plan, host, deps, signals, archived) : archived;
+  if (backup === null || signals.drain.aborted) return;
   const texts = await archiveTexts(backup.file, deps.key, (p) => IDENTITY_FILES.some((f) => p.endsWith(f)));
   yield* driveInstall(
     runId,
@@ -56,10 +55,26 @@ export async function* driveConvert(
       hosts: new Map([...deps.install.hosts, [host.name, asNixos(host)]]),
       vault: oldIdentity(texts),
       secretsFor: async (h) => [...(await deps.install.secretsFor(h)), ...deliveredEarly(texts)],
-      phases: conversionPhases(plan, backup, deps),
+      phases: conversionPhases(plan, backup, deps, { current }),
     },
     signals,
   );
+}
+
+async function runsK3os(
+  plan: ConversionPlan,
+  host: Host,
+  deps: ConvertDeps,
+  signal: AbortSignal,
+): Promise<boolean> {
+  try {
+    await using session = await deps.connect(host, signal);
+    return (await survey(session, signal)).os === plan.conversion.survey.os;
+  } catch {
+    signal.throwIfAborted();
+    // An installer, perhaps, which knows no such user. Where that is wrong, the kexec phase refuses.
+    return false;
+  }
 }
 
 const HOST_KEY = "ssh_host_ed25519_key";
@@ -114,14 +129,15 @@ export async function backupOf(history: readonly FleetEvent[], host: string): Pr
   };
 }
 
+/** Null when it failed: that is journalled. */
 async function* prepareJournalled(
   runId: string,
   plan: ConversionPlan,
   host: Host,
   deps: ConvertDeps,
   signals: Signals,
-  prepared: { backup: Backup | null },
-): AsyncGenerator<FleetEvent, void, undefined> {
+  archived: Backup | null,
+): AsyncGenerator<FleetEvent, Backup | null, undefined> {
   const { store, clock, owner } = deps.install;
   const lease = await store.lease(`run:${runId}`, owner, LEASE_TTL_MS, clock.now());
   if (!lease)
@@ -139,6 +155,7 @@ async function* prepareJournalled(
   const life = new AbortController();
   const signal = AbortSignal.any([signals.abort, signals.drain, life.signal]);
   let at: HostState | null = null;
+  let backup: Backup | null = null;
   const say = (to: HostState, msg: string, detail?: Record<string, unknown>) => {
     at = to;
     return journal.append((s) => {
@@ -160,7 +177,7 @@ async function* prepareJournalled(
   };
   const work = (async () => {
     await journal.append((s) => [runMoved(s, "running", "conversion started")]);
-    prepared.backup = await prepare(plan, host, deps, say, signal, { drained });
+    backup = await prepare(plan, host, deps, say, signal, { drained, archive: archived });
   })()
     .catch(fail)
     .then(
@@ -178,4 +195,5 @@ async function* prepareJournalled(
     await work;
     await store.release(journal.lease).catch(() => undefined);
   }
+  return backup;
 }

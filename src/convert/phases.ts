@@ -28,9 +28,12 @@ export function conversionPhases(
   plan: ConversionPlan,
   backup: Backup,
   deps: ConvertDeps,
+  archive: { readonly current: boolean },
 ): readonly InstallPhase[] {
   return INSTALL_PHASES.flatMap((phase): readonly InstallPhase[] => {
     switch (phase.name) {
+      case "kexec":
+        return [{ ...phase, run: (c, deadline) => ifArchived(phase, archive.current, c, deadline) }];
       case "disko":
         return [{ ...phase, run: (c, deadline) => gated(phase, plan, backup, deps, c, deadline) }];
       case "install":
@@ -59,6 +62,24 @@ export function conversionPhases(
         return [phase];
     }
   });
+}
+
+/** Leaves k3OS for good only if it has not run since its archive was last compared with it. */
+async function ifArchived(
+  phase: InstallPhase,
+  current: boolean,
+  c: PhaseContext,
+  deadline: number,
+): Promise<void> {
+  if (!current)
+    throw new FleetError(
+      "copy-failed",
+      `${c.host.name} runs k3OS again: its archive may be older than its data`,
+      {
+        hint: `macula-fleet convert ${c.host.name} --continue compares them, and copies again what changed`,
+      },
+    );
+  await phase.run(c, deadline);
 }
 
 /** The last look before the point of no return: the archive from first to last byte. */

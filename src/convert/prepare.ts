@@ -6,7 +6,7 @@ import type { Command } from "../kernel/shell.ts";
 import type { HostState } from "../rollout/events.ts";
 import type { Completed, Session } from "../transport/transport.ts";
 import { checkDatastore } from "./backup/datastore.ts";
-import { archiveName, type Backup, takeBackup } from "./backup/take.ts";
+import { archiveName, type Backup, changesSince, freeArchiveName, takeBackup } from "./backup/take.ts";
 import type { ConvertDeps } from "./deps.ts";
 import { cluster, parseNodes, quorumProblem } from "./k3s/kubectl.ts";
 import { onServer, runOrThrow } from "./k3s/on-server.ts";
@@ -16,6 +16,13 @@ import { survey } from "./survey.ts";
 
 export type Say = (state: HostState, msg: string, detail?: Record<string, unknown>) => Promise<void>;
 
+/** What an earlier attempt did. */
+export interface Done {
+  readonly drained: boolean;
+  /** The archive it proved: still good if the node has not changed since. */
+  readonly archive: Backup | null;
+}
+
 /** Throws with the node's disk untouched; `undo` puts it back into service. */
 export async function prepare(
   plan: ConversionPlan,
@@ -23,7 +30,7 @@ export async function prepare(
   deps: ConvertDeps,
   say: Say,
   signal: AbortSignal,
-  done: { readonly drained: boolean },
+  done: Done,
 ): Promise<Backup> {
   const { conversion } = plan;
   await using session = await deps.connect(host, signal);
@@ -51,10 +58,15 @@ export async function prepare(
     await runOrThrow(session, cluster.snapshot(`macula-fleet-${plan.id}`), host.name, { signal });
   }
   await runOrThrow(session, stopServices, host.name, { signal });
-  await say("saving", "copies its state to this machine, encrypted");
+  if (done.archive !== null) {
+    await say("saving", "looks whether its archive is still what is on it");
+    const [change] = await changesSince(done.archive, session, signal);
+    if (change === undefined) return done.archive;
+    await say("saving", `/${change.path} ${change.what} since it was archived: copies again`);
+  } else await say("saving", "copies its state to this machine, encrypted");
   const backup = await takeBackup(session, {
     host: host.name,
-    path: archiveName(deps.archiveDir, host.name, plan.id),
+    path: await freeArchiveName(deps.archiveDir, host.name, plan.id),
     key: deps.key,
     signal,
   });

@@ -176,7 +176,7 @@ onContainers("convert members of a cluster", () => {
   });
 
   it("erases nothing when what was copied is not what is there; runs again", async () => {
-    const writer = "while :; do date >> /home/macula/busy.log; sleep 0.05; done";
+    const writer = "while :; do date >> /home/macula/busy.log; sleep 0.01; done";
     await inNode(AGENT, `(${writer}) > /dev/null 2>&1 & echo $! > /run/writer.pid`);
     const first = await convert(AGENT);
     expect(first.said).toMatch(
@@ -189,10 +189,13 @@ onContainers("convert members of a cluster", () => {
     // The archive is made now; what starts the installer is broken until it is needed.
     const second = await convert(AGENT, "--continue", "--nixos-anywhere", await brokenAt("kexec", "no"));
     expect(second.said).toMatch(/saving -> kexec/);
+    const third = await convert(AGENT, "--continue", "--nixos-anywhere", await brokenAt("kexec", "no"));
+    expect(third.said).toMatch(/is still what is on it.*saving -> kexec/s);
+    expect(third.said).not.toMatch(/-2\.tar\.age/);
     expect((await convert(AGENT, "--undo")).code).toBe(0);
   });
 
-  it("says what helps when ssh is gone for good after kexec; goes on after a power cycle", async () => {
+  it("says what helps when ssh is gone for good after kexec; copies what k3OS writes after a power cycle", async () => {
     const gone = join(work, "gone");
     // Takes the machine away, and waits for it as long as the real one does: for ever.
     const { container } = lab.host(AGENT).container;
@@ -210,6 +213,10 @@ echo "### Switching system into kexec ###"\ndocker kill ${container} > /dev/null
     await expect
       .poll(() => inNode(AGENT, "cat /run/k3s.pid").catch(() => ""), { timeout: 60_000 })
       .toMatch(/\d/);
+    await inNode(AGENT, "echo later > /home/macula/later.txt");
+    const again = await convert(AGENT, "--continue", "--nixos-anywhere", await brokenAt("kexec", "no"));
+    expect(again.said).toContain("/home/macula/later.txt was not there since it was archived: copies again");
+    expect(again.said).toMatch(/archive: \S+-2\.tar\.age /);
     expect((await convert(AGENT, "--undo")).code).toBe(0);
     expect(await state(`cat nodes/${AGENT}/cordoned`)).toBe("false");
   });

@@ -19,7 +19,13 @@ import { checkDatastore } from "../../src/convert/backup/datastore.ts";
 import { type ArchiveKey, archiveKey } from "../../src/convert/backup/keys.ts";
 import { compareManifests, manifestFromJson } from "../../src/convert/backup/manifest.ts";
 import { expectedManifest, restore } from "../../src/convert/backup/restore.ts";
-import { assertBackup, readManifest, takeBackup } from "../../src/convert/backup/take.ts";
+import {
+  assertBackup,
+  changesSince,
+  freeArchiveName,
+  readManifest,
+  takeBackup,
+} from "../../src/convert/backup/take.ts";
 import { createLocalTransport } from "../../src/transport/local.ts";
 import type { Session } from "../../src/transport/transport.ts";
 import { targetFor } from "../support/target.ts";
@@ -83,6 +89,44 @@ describe("a backup", () => {
     };
     await expect(take(writing)).rejects.toThrow(/home\/macula\/notes\.txt size is/);
     expect(existsSync(join(dir, "archives/edge-1.tar.age"))).toBe(false);
+  });
+
+  test("is refused when a file changes after it was copied: that is in no archive", async () => {
+    for (const change of [
+      () => appendFileSync(join(root, "home/macula/notes.txt"), "more\n"),
+      () => writeFileSync(join(root, "home/macula/new.txt"), "new\n"),
+    ]) {
+      const writing: Session = {
+        ...session,
+        hostKeyFingerprint: "",
+        run: async (command, options) => {
+          const result = await session.run(command, options);
+          if (command.label === "archive") change();
+          return result;
+        },
+      };
+      await expect(take(writing)).rejects.toThrow(
+        /home\/macula\/(notes\.txt size is|new\.txt was not there)/,
+      );
+      expect(existsSync(join(dir, "archives/edge-1.tar.age"))).toBe(false);
+    }
+  });
+
+  test("is compared with the node again later", async () => {
+    const backup = await take();
+    expect(await changesSince(backup, session, signal, root)).toEqual([]);
+    rmSync(join(root, "home/macula/notes.txt"));
+    expect(await changesSince(backup, session, signal, root)).toEqual([
+      { path: "home/macula/notes.txt", what: "is missing" },
+    ]);
+  });
+
+  test("never takes the place of another one", async () => {
+    const archives = join(dir, "archives");
+    const name = () => freeArchiveName(archives, "edge", "1");
+    expect(await name()).toBe(join(archives, "edge-1"));
+    await take();
+    expect(await name()).toBe(join(archives, "edge-1-2"));
   });
 
   test("is refused when the stream was changed on the way", async () => {

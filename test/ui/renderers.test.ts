@@ -105,6 +105,7 @@ it("calls an installed host installed and names the command that tries the rest 
   const out = new Sink();
   await RENDERERS.plain(stream(install().events), ioFor(out));
   expect(out.text).toContain("verifying -> installed");
+  expect(out.text).toMatch(/installing -> restarting {2}\S+/);
   expect(out.text).not.toContain("updated");
   expect(out.lines.at(-1)).toBe(
     "       macula-fleet install --continue i-1              # go on where it stopped",

@@ -1,5 +1,5 @@
 /** A node's state, streamed to the operator, and proved to be all there before anybody may erase anything. */
-import { mkdir, open, rename, rm, statfs, writeFile } from "node:fs/promises";
+import { access, mkdir, open, rename, rm, statfs, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import prettyBytes from "pretty-bytes";
 import { FleetError } from "../../errors.ts";
@@ -52,6 +52,9 @@ export async function takeBackup(session: Session, o: TakeOptions): Promise<Back
     throw mismatch(o.host, [{ path: part, what: "does not read back as it was written" }]);
   const differences = compareManifests(manifest, reread.manifest, { exact: true });
   if (differences.length > 0) throw mismatch(o.host, differences);
+  // What was written after it was copied is in no archive: a quick writer escapes the comparison above.
+  const since = await changesSince({ manifest }, session, signal, where.base);
+  if (since.length > 0) throw mismatch(o.host, since);
   const file = `${o.path}.tar.age`;
   await writeFile(`${o.path}.manifest.json`, manifestJson(manifest), { mode: 0o600 });
   await rename(part, file);
@@ -71,6 +74,17 @@ export async function assertBackup(
     throw mismatch(host, [{ path: backup.file, what: "is not the archive that was made" }]);
   const differences = compareManifests(backup.manifest, manifest, { exact: true });
   if (differences.length > 0) throw mismatch(host, differences);
+}
+
+/** What is on the node now and not in its archive, or there otherwise. Empty: the archive is all there is to lose. */
+export async function changesSince(
+  { manifest }: Pick<Backup, "manifest">,
+  session: Session,
+  signal: AbortSignal,
+  base = "/",
+): Promise<readonly Difference[]> {
+  const now = await readManifest(session, { base, paths: archivedPaths() }, signal);
+  return compareManifests(manifest, now, { exact: true });
 }
 
 export async function readManifest(
@@ -152,4 +166,18 @@ async function syncDirectory(dir: string): Promise<void> {
   await handle.sync();
 }
 
-export const archiveName = (dir: string, host: string, run: string): string => join(dir, `${host}-${run}`);
+/** Without ending; `copy` counts from 1: what an earlier one has may be nowhere else. */
+export const archiveName = (dir: string, host: string, run: string, copy = 1): string =>
+  join(dir, copy === 1 ? `${host}-${run}` : `${host}-${run}-${copy}`);
+
+/** The first name that no archive has yet. */
+export async function freeArchiveName(dir: string, host: string, run: string): Promise<string> {
+  for (let copy = 1; ; copy++) {
+    const path = archiveName(dir, host, run, copy);
+    const taken = await access(`${path}.tar.age`).then(
+      () => true,
+      () => false,
+    );
+    if (!taken) return path;
+  }
+}

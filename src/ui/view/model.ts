@@ -1,6 +1,7 @@
 /** What a view knows of a run: its derived state plus what only people care about. A fold over events. Pure. */
 import type { EventOf, FleetEvent, HostState } from "../../rollout/events.ts";
 import { evolve, type HostProgress, type RolloutState } from "../../rollout/state.ts";
+import { kindOf } from "./classes.ts";
 import { type Incident, incidentsAfter, incidentsWithEvidence } from "./incidents.ts";
 import { checkText, type Work, workAfter } from "./work.ts";
 
@@ -117,7 +118,7 @@ function withHostState(
   const moved = to !== before.state;
   return {
     ...view,
-    work: workAfter(view.work, name, event.data),
+    work: workAfter(view.work, name, event.data, kindOf(view.run.plan) === "install" ? event.msg : null),
     incidents: incidentsAfter(view.incidents, name, event, at),
     steps: moved && before.state !== "pending" ? addStep(view.steps, before, at) : view.steps,
     finished: view.finished + (moved && to === "updated" ? 1 : 0),

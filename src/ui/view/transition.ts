@@ -112,6 +112,8 @@ function hostState(view: ViewState, event: EventOf<"host.state">): Line {
     tone(move),
     to === "staged" && (event.data.bytes ?? 0) > 0 && dim(` ${bytes(event.data.bytes ?? 0)} copied`),
     typeof event.data.detail?.seed === "string" && dim(` from ${event.data.detail.seed} nearby`),
+    // A phase takes minutes: its name alone says too little.
+    kind === "install" && !failure && classOf(to) === "busy" && dim(`  ${event.msg}`),
     failure && `: ${failure.message}`,
     failure && dim(` [${failure.code}]`),
     failure?.hint !== undefined && dim(`  fix: ${failure.hint}`),

@@ -17,10 +17,12 @@ const REVERTS: ReadonlySet<HostState> = new Set<HostState>([
   "unknown",
 ]);
 
+/** `intent`: what it is about to do, where the state's name alone says too little. */
 export function workAfter(
   work: ReadonlyMap<string, Work>,
   host: string,
   data: EventOf<"host.state">["data"],
+  intent: string | null = null,
 ): ReadonlyMap<string, Work> {
   const next = new Map(work);
   if (classOf(data.to) !== "busy") {
@@ -30,7 +32,7 @@ export function workAfter(
   // A transient failure's deadline is when it is tried again.
   const armed = data.failure?.transient ? undefined : data.deadline;
   return next.set(host, {
-    doing: data.failure?.message ?? null,
+    doing: data.failure?.message ?? intent,
     revertsAt: REVERTS.has(data.to) ? (armed ?? work.get(host)?.revertsAt ?? null) : null,
   });
 }
