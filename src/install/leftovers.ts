@@ -4,18 +4,26 @@
  * can begin unrecorded, and it says whose they are, so that no number given out again is mistaken for one of them.
  */
 import { readdir, readFile } from "node:fs/promises";
+import { setTimeout } from "node:timers/promises";
+import { FleetError } from "../errors.ts";
 
 const MARK = "MACULA_FLEET_WORK";
 
 /** For the environment of whatever works in `dir`, the directory of one machine's installation. */
 export const workingIn = (dir: string): Readonly<Record<string, string>> => ({ [MARK]: dir });
 
-/** Ends all that worked below `dir` and is still there; returns how many. Without /proc nothing is found. */
+const BETWEEN_LOOKS_MS = 10;
+/** A process that no signal ends waits for a device; a minute is longer than any that comes back. */
+const LOOKS = 6000;
+
+/**
+ * Ends all that worked below `dir`; returns how many, once they are gone. Without /proc nothing is found.
+ * Throws install-failed when one stays.
+ */
 export async function endLeftovers(dir: string): Promise<number> {
   const ended = new Set<number>();
-  for (;;) {
-    // Again until none is new: one may have started another while we looked.
-    const found = (await workersBelow(dir)).filter((pid) => !ended.has(pid));
+  for (let look = 0; look < LOOKS; look++) {
+    const found = await workersBelow(dir);
     if (found.length === 0) return ended.size;
     for (const pid of found) {
       ended.add(pid);
@@ -25,7 +33,15 @@ export async function endLeftovers(dir: string): Promise<number> {
         // It has just ended by itself.
       }
     }
+    await setTimeout(BETWEEN_LOOKS_MS);
   }
+  throw new FleetError(
+    "install-failed",
+    `processes of an earlier attempt do not end: ${[...ended].join(", ")}`,
+    {
+      hint: "see what they wait for: ps -o pid,stat,wchan,args -p PID; two at one machine would be a disaster",
+    },
+  );
 }
 
 async function workersBelow(dir: string): Promise<number[]> {
