@@ -4,7 +4,10 @@ import { parse } from "yaml";
 import { CATALOG } from "../../src/cli/catalog.ts";
 
 interface Workflow {
-  readonly jobs: Record<string, { readonly steps: readonly { readonly run?: string }[] }>;
+  readonly jobs: Record<
+    string,
+    { readonly needs?: string; readonly steps: readonly { readonly run?: string }[] }
+  >;
 }
 
 /** Given to every command (docs/commands.md). */
@@ -17,8 +20,13 @@ describe("the ready workflow", async () => {
     .flatMap((job) => job.steps.flatMap((step) => (step.run ?? "").split("\n")))
     .filter((line) => line.includes("macula-fleet "));
 
-  it("checks, pushes and rolls out", () => {
-    expect(Object.keys(jobs)).toEqual(["check", "push", "rollout"]);
+  it("checks, pushes, rolls out, and only then tells the hosts that pull", () => {
+    expect(Object.entries(jobs).map(([name, { needs }]) => [name, needs])).toEqual([
+      ["check", undefined],
+      ["push", undefined],
+      ["rollout", "push"],
+      ["publish", "rollout"],
+    ]);
     expect(lines).toHaveLength(4);
   });
 
