@@ -70,7 +70,10 @@ async function steer(
   }
   if (reply) await store.submit(run.id, command);
   if (driven) {
-    app.note(`${run.id}: told ${driven.owner} to ${word}; see it with: macula-fleet rollout watch ${run.id}`);
+    const means = reply?.kind === "applied" && word === "promote" ? ` (${reply.note})` : "";
+    app.note(
+      `${run.id}: told ${driven.owner} to ${word}${means}; see it with: macula-fleet rollout watch ${run.id}`,
+    );
     return EXIT.ok;
   }
   return driveRun(app, run.id, store, await app.remote(inventory), { inventory, planShown: true });

@@ -8,6 +8,7 @@ import { moved, runMoved } from "./bodies.ts";
 import { failureVerdict } from "./budgets.ts";
 import { isFailed } from "./classes.ts";
 import { type EventBody, TERMINAL_STATES } from "./events.ts";
+import { promote } from "./promote.ts";
 import type { RolloutState } from "./state.ts";
 
 export type Reply =
@@ -51,11 +52,10 @@ export function applyCommand(state: RolloutState, word: Word): Reply {
 
     case "promote": {
       if (terminal || leaving || waiting) return refused();
-      const atGate = state.wavePhase === "gate" || state.wavePhase === "soaking" || status === "paused";
-      if (!atGate && word.full !== true && word.toWave === undefined)
-        return refused(`the rollout is ${status} and no gate is waiting; --full passes the remaining ones`);
+      const reply = promote(state, word);
+      if (reply.kind !== "applied") return "why" in reply ? refused(reply.why) : noop(reply.note);
       const events = status === "paused" ? [runMoved(state, "running", `promoted by ${word.by}`)] : [];
-      return applied(word.full ? "promoted past every gate" : "promoted", ...events);
+      return { ...reply, events: [record(word, reply.note, reply.cutShort), ...events] };
     }
 
     case "abort":
@@ -116,7 +116,7 @@ function reopen(state: RolloutState, index: number): EventBody {
   };
 }
 
-function record(word: Word, note: string): EventBody {
+function record(word: Word, note: string, cutShort?: string): EventBody {
   return {
     type: "rollout.command",
     level: "info",
@@ -126,6 +126,7 @@ function record(word: Word, note: string): EventBody {
       by: word.by,
       ...(word.toWave === undefined ? {} : { toWave: word.toWave }),
       ...(word.full === undefined ? {} : { full: word.full }),
+      ...(cutShort === undefined ? {} : { cutShort }),
       ...(word.hosts === undefined ? {} : { hosts: [...word.hosts] }),
     },
   };

@@ -121,6 +121,8 @@ export const CommandEvent = event(
     by: z.string(),
     toWave: z.number().int().optional(),
     full: z.boolean().optional(),
+    /** ISO 8601: when the soak or bake that a promotion cut short was to end. */
+    cutShort: z.string().optional(),
     hosts: z.array(z.string()).optional(),
   }),
 );

@@ -26,6 +26,8 @@ export interface HostProgress {
   readonly touchedSeq: number;
   /** Place of the last event that told where it stands: a resumed run asks hosts whose word is older than itself. */
   readonly seenSeq: number;
+  /** Place of its last check if that found everything well; 0: it did not, or there was none. */
+  readonly wellSeq: number;
   readonly fence: number | null;
   /** Recorded system to go back to. */
   readonly previous: string | null;

@@ -5,6 +5,7 @@ import type { Context } from "./context.ts";
 import type { Decision } from "./effects.ts";
 import type { EventBody } from "./events.ts";
 import { hasAny, hostsIn, tallyOf } from "./groups.ts";
+import { isCutShort } from "./soak.ts";
 import type { RolloutState } from "./state.ts";
 
 type Step = Decision & { readonly wakeAt?: number | null };
@@ -13,7 +14,7 @@ const say = (...events: EventBody[]): Step => ({ events, effects: [] });
 /** Called when the current wave has nothing left to start. */
 export function advanceWave(state: RolloutState, { now }: Context): Step {
   if (state.status === "baking") {
-    if (now < (state.soakUntil ?? 0)) return wait(state.soakUntil);
+    if (now < (state.soakUntil ?? 0) && !isCutShort(state)) return wait(state.soakUntil);
     if (hasAny(state, "open")) return say();
     return silent(state, now) ?? say(finish(state));
   }
@@ -40,14 +41,20 @@ export function advanceWave(state: RolloutState, { now }: Context): Step {
         type: "wave.soak",
         wave: wave.index,
         level: "info",
-        msg: `wave ${wave.index} (${wave.label}) soaks for ${Math.round(wave.soakMs / 1000)} s`,
+        msg:
+          state.soaksCutTo >= wave.index
+            ? `wave ${wave.index} (${wave.label}) was promoted before: soaks until each host was seen healthy once more`
+            : `wave ${wave.index} (${wave.label}) soaks for ${Math.round(wave.soakMs / 1000)} s`,
         data: { until: iso(until) },
       });
     }
-    case "soaking":
+    case "soaking": {
       if (hasAny(state, "open", wave.index)) return say();
-      if (now < (state.soakUntil ?? 0) && t.ok > 0) return wait(state.soakUntil);
-      return silent(state, now, wave.index) ?? say(gate(state, wave.index, wave.label));
+      const early = now < (state.soakUntil ?? 0) && t.ok > 0;
+      if (early && !isCutShort(state, wave.index)) return wait(state.soakUntil);
+      const note = early ? "its soak was cut short" : undefined;
+      return silent(state, now, wave.index) ?? say(gate(state, wave.index, wave.label, note));
+    }
     case "gate": {
       const open = state.plan.policy.promote === "auto" || state.promotedTo >= wave.index;
       if (open) return say(end);
@@ -80,7 +87,7 @@ function silent(state: RolloutState, now: number, wave?: number): Step | null {
   );
 }
 
-function gate(state: RolloutState, index: number, label: string): EventBody {
+function gate(state: RolloutState, index: number, label: string, note?: string): EventBody {
   const open = state.plan.policy.promote === "auto" || state.promotedTo >= index;
   return {
     type: "wave.gate",
@@ -89,7 +96,7 @@ function gate(state: RolloutState, index: number, label: string): EventBody {
     msg: open
       ? `gate after wave ${index} (${label}) is open`
       : `gate after wave ${index} (${label}) waits for promotion`,
-    data: { verdict: open ? "open" : "waiting" },
+    data: { verdict: open ? "open" : "waiting", ...(note === undefined ? {} : { note }) },
   };
 }
 

@@ -32,6 +32,10 @@ export interface RolloutState {
   readonly accepted: ReadonlySet<string>;
   /** Gates to pass without waiting: up to this wave index; `full` means all. */
   readonly promotedTo: number;
+  /** Soaks to cut short when they begin: up to this wave index. */
+  readonly soaksCutTo: number;
+  /** Place of the word that cut this soak or bake short: it ends once every host was seen healthy after it. */
+  readonly cutShortSeq: number | null;
   readonly lastSeq: number;
   readonly startedAt: number;
   /** Last time a host became updated, a wave began or the run (re)started: the progress deadline counts from here. */
@@ -77,6 +81,7 @@ export function initialState(event: EventOf<"plan">): RolloutState {
     touchedAt: at,
     touchedSeq: event.seq,
     seenSeq: event.seq,
+    wellSeq: 0,
     fence: null,
     previous: null,
     baselineFailed: [],
@@ -114,6 +119,8 @@ export function initialState(event: EventOf<"plan">): RolloutState {
     targets,
     accepted: new Set(),
     promotedTo: 0,
+    soaksCutTo: 0,
+    cutShortSeq: null,
     lastSeq: event.seq,
     startedAt: at,
     progressAt: at,
@@ -142,7 +149,7 @@ function apply(state: RolloutState, event: Exclude<FleetEvent, { type: "plan" }>
     case "rollout.state":
       return withRunState(state, event.data, at);
     case "rollout.command":
-      return event.data.command === "promote" ? promoted(state, event.data) : state;
+      return event.data.command === "promote" ? promoted(state, event) : state;
     case "wave.start":
       // A long soak before it was no lack of progress.
       return {
@@ -150,10 +157,16 @@ function apply(state: RolloutState, event: Exclude<FleetEvent, { type: "plan" }>
         wave: event.wave ?? state.wave + 1,
         wavePhase: "updating",
         soakUntil: null,
+        cutShortSeq: null,
         progressAt: at,
       };
     case "wave.soak":
-      return { ...state, wavePhase: "soaking", soakUntil: Date.parse(event.data.until) };
+      return {
+        ...state,
+        wavePhase: "soaking",
+        soakUntil: Date.parse(event.data.until),
+        cutShortSeq: state.soaksCutTo >= state.wave ? event.seq : null,
+      };
     case "wave.gate":
       return { ...state, wavePhase: "gate" };
     case "wave.end":
@@ -173,6 +186,7 @@ function apply(state: RolloutState, event: Exclude<FleetEvent, { type: "plan" }>
         touchedAt: at,
         touchedSeq: event.seq,
         seenSeq: event.seq,
+        wellSeq: event.data.healthy ? event.seq : 0,
         troubleSince: null,
         trouble: null,
         tries: 0,
@@ -188,8 +202,8 @@ function apply(state: RolloutState, event: Exclude<FleetEvent, { type: "plan" }>
   }
 }
 
-/** Past a gate; of a run stopped by failures, also past those. */
-function promoted(state: RolloutState, data: EventOf<"rollout.command">["data"]): RolloutState {
+/** Past a gate, with what is left of the soak before it; of a run stopped by failures, also past those. */
+function promoted(state: RolloutState, { data, seq }: EventOf<"rollout.command">): RolloutState {
   const to = data.full ? state.plan.waves.length : (data.toWave ?? state.wave + 1) - 1;
   const failed = ["reverted", "failed", "drifted"];
   const passed =
@@ -199,6 +213,8 @@ function promoted(state: RolloutState, data: EventOf<"rollout.command">["data"])
   return {
     ...state,
     promotedTo: Math.max(state.promotedTo, to),
+    soaksCutTo: data.full || data.toWave !== undefined ? Math.max(state.soaksCutTo, to) : state.soaksCutTo,
+    cutShortSeq: data.cutShort === undefined ? state.cutShortSeq : seq,
     accepted: passed.length > 0 ? new Set([...state.accepted, ...passed]) : state.accepted,
   };
 }

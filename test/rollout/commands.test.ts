@@ -5,7 +5,7 @@ import { type EventBody, type FleetEvent, RunState, TERMINAL_STATES } from "../.
 import { evolve, type RolloutState } from "../../src/rollout/state.ts";
 import type { PendingCommand } from "../../src/store/store.ts";
 import { aHost, anInventory, aPlan } from "../support/fleet.ts";
-import { aRun, host, progress, run, wave } from "../support/run.ts";
+import { aRun, host, progress, run, T0, wave } from "../support/run.ts";
 
 const plan = aPlan(anInventory(["a", "b", "c", "d"].map((n) => aHost(n))));
 const canary = plan.waves[0]?.hosts[0] ?? "";
@@ -42,7 +42,7 @@ const STATES: Readonly<Record<string, RolloutState>> = {
   updating: aRun(plan, ...started),
   soaking: aRun(plan, ...started, host(canary, "updated"), wave("wave.soak", 1)),
   gate: aRun(plan, ...started, host(canary, "updated"), wave("wave.gate", 1)),
-  baking: aRun(plan, ...started, run("baking")),
+  baking: aRun(plan, ...started, run("baking", undefined, new Date(T0).toISOString())),
   "paused(operator)": aRun(plan, ...started, run("paused", "operator")),
   "paused(gate)": aRun(plan, ...started, wave("wave.gate", 1), run("paused", "gate")),
   "paused(failures)": aRun(plan, ...started, FAILED, run("paused", "failures")),
@@ -69,7 +69,7 @@ const MATRIX: Readonly<Record<string, string>> = {
   updating: "y - - y y - -",
   soaking: "y - y y y - -",
   gate: "y - y y y - -",
-  baking: "y - - y y - -",
+  baking: "y - y y y - -",
   "paused(operator)": "o y y y y - -",
   "paused(gate)": "o - y y y - -",
   "paused(failures)": "o - y y y y -",
@@ -157,7 +157,7 @@ describe("what the words do", () => {
   test("promote passes this gate and no other; --to-wave those before; --full all of them", () => {
     const gate = STATES["paused(gate)"] as RolloutState;
     expect(applied(gate, "promote")).toMatchObject({ status: "running", promotedTo: 1 });
-    expect(applied(gate, "promote", { toWave: 3 })).toMatchObject({ promotedTo: 2 });
+    expect(applied(gate, "promote", { toWave: 2 })).toMatchObject({ promotedTo: 1 });
     expect(applied(gate, "promote", { full: true })).toMatchObject({ promotedTo: plan.waves.length });
   });
 
@@ -235,9 +235,11 @@ describe("what the words do", () => {
 
   test("a promotion to a wave is a promotion of a run that waits at no gate, too", () => {
     const reply = say(STATES.updating as RolloutState, "promote", { toWave: 2 });
-    expect(reply).toMatchObject({ kind: "applied", note: "promoted" });
+    expect(reply).toMatchObject({ kind: "applied", note: "promoted to wave 2" });
     expect(reply.kind === "applied" && reply.events).toHaveLength(1);
-    expect(say(STATES.gate as RolloutState, "promote", { full: true }).note).toBe("promoted past every gate");
+    expect(say(STATES.gate as RolloutState, "promote", { full: true }).note).toBe(
+      "promoted past every gate and soak",
+    );
   });
 
   test("a run stopped by failures goes on when none of them stands any more", () => {

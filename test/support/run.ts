@@ -18,11 +18,11 @@ export function aRun(plan: Plan, ...bodies: readonly EventBody[]): RolloutState 
   return replay(events) as RolloutState;
 }
 
-export const run = (to: RunState, reason?: PauseReason): EventBody => ({
+export const run = (to: RunState, reason?: PauseReason, detail?: string): EventBody => ({
   type: "rollout.state",
   level: "info",
   msg: "",
-  data: { from: null, to, ...(reason ? { reason } : {}) },
+  data: { from: null, to, ...(reason ? { reason } : {}), ...(detail ? { detail } : {}) },
 });
 
 type HostData = Extract<EventBody, { type: "host.state" }>["data"];

@@ -169,6 +169,12 @@ export class Journal {
     return this.add({ type: "wave.soak", wave: index, level: "info", msg: "soak", data: { until } });
   }
 
+  /** `until`: when the soak or bake that it cuts short was to end. */
+  promote(until: string, more: { readonly full?: boolean; readonly toWave?: number } = {}): this {
+    const data = { command: "promote" as const, by: "ann", cutShort: until, ...more };
+    return this.add({ type: "rollout.command", level: "info", msg: "promoted", data });
+  }
+
   endWave(index: number, counts: { ok: number; failed: number; deferred: number }): this {
     return this.add({ type: "wave.end", wave: index, level: "info", msg: "end", data: counts });
   }

@@ -136,6 +136,15 @@ describe("the live view", () => {
     expect(live(journal.wait(191_000))).toContain("wave 1/4 (canary)  soaking 03:12/05:00");
   });
 
+  it("says what a soak or bake that was promoted still waits for, and that the rest takes no longer", () => {
+    const journal = new Journal(buildPlan(12)).wave(1).update("node-01").update("node-02").soak(1, 300_000);
+    const before = remaining(viewOf(journal), journal.now) ?? 0;
+    const until = new Date(journal.now + 299_000).toISOString();
+    journal.promote(until).prove("node-02", null).prove("node-01", "no peers");
+    expect(live(journal)).toContain("(canary)  soaking until all were seen healthy again: 1/2");
+    expect(before - (remaining(viewOf(journal), journal.now) ?? 0)).toBe(300_000 - 1000);
+  });
+
   it("says when a host reverts itself, and that one out of contact does", () => {
     const journal = new Journal(buildPlan(3)).wave(1).activate("node-01").wait(77_000);
     expect(live(journal)).toMatch(/▸ node-01 gent {4}confirming .*reverts itself in 1m41s if not confirmed/);

@@ -1,5 +1,7 @@
 /** The first lines of every live view: which run, where it stands, what it may still lose. Pure. */
 import type { PauseReason } from "../../rollout/events.ts";
+import { hostsIn } from "../../rollout/groups.ts";
+import type { RolloutState } from "../../rollout/state.ts";
 import { classOf, kindOf, tally } from "./classes.ts";
 import { clockface, duration, plural, versions } from "./format.ts";
 import { accent, bad, dim, flow, good, type Line, line, span, strong, warn } from "./line.ts";
@@ -31,10 +33,12 @@ function activity(view: ViewState, soakMs: number, now: number): Line {
     case "paused":
       return line(warn(`paused: ${pauseText(run.reason)}`));
     case "baking":
-      return line(accent(`baking ${countdown(run.soakUntil, run.plan.policy.finalBakeMs, now)}`));
+      return line(
+        accent(`baking ${promoted(run) ?? countdown(run.soakUntil, run.plan.policy.finalBakeMs, now)}`),
+      );
     case "running":
       if (run.wavePhase === "soaking") {
-        return line(accent(`soaking ${countdown(run.soakUntil, soakMs, now)}`));
+        return line(accent(`soaking ${promoted(run) ?? countdown(run.soakUntil, soakMs, now)}`));
       }
       if (run.wavePhase === "gate") return line(gateText(view));
       return line(accent(run.wave === 0 ? "starting" : doneText(view)));
@@ -54,6 +58,14 @@ function gateText(view: ViewState) {
 function doneText(view: ViewState): string {
   const kind = kindOf(view.run.plan);
   return kind === "install" ? "installing" : kind === "rollout" ? "updating" : "rolling back";
+}
+
+/** What a soak or bake that was cut short still waits for; null: for its time. */
+function promoted(run: RolloutState): string | null {
+  const cut = run.cutShortSeq;
+  if (cut === null) return null;
+  const watched = hostsIn(run, "updated", run.status === "baking" ? undefined : run.wave);
+  return `until all were seen healthy again: ${watched.filter((h) => h.wellSeq > cut).length}/${watched.length}`;
 }
 
 /** Elapsed of the whole: what passes can be watched, what remains can be computed. */

@@ -26,9 +26,9 @@ const ORDER: readonly HostState[] = [
 export function remaining(view: ViewState, now: number): number | null {
   const { run } = view;
   if (view.finished === 0 || run.endedAt !== null || run.status === "paused") return null;
-  if (run.status === "baking") return Math.max(0, (run.soakUntil ?? now) - now);
-  const soaking = run.wavePhase === "soaking" ? Math.max(0, (run.soakUntil ?? now) - now) : 0;
-  let total = soaking;
+  const watching = run.cutShortSeq === null ? Math.max(0, (run.soakUntil ?? now) - now) : 0;
+  if (run.status === "baking") return watching;
+  let total = run.wavePhase === "soaking" ? watching : 0;
   for (const wave of run.plan.waves) {
     if (wave.index < run.wave) continue;
     const hosts = wave.hosts.flatMap((name) => run.hosts.get(name) ?? []);
@@ -36,7 +36,7 @@ export function remaining(view: ViewState, now: number): number | null {
     const work = left.reduce((a, b) => a + b, 0);
     total += Math.max(work / lanes(view), ...left, 0);
     const soaked = wave.index === run.wave && run.wavePhase !== "updating";
-    if (!soaked) total += wave.soakMs;
+    if (!soaked && wave.index > run.soaksCutTo) total += wave.soakMs;
   }
   return total + run.plan.policy.finalBakeMs;
 }
