@@ -5,8 +5,9 @@ import { FleetError } from "../errors.ts";
 import type { Host, Inventory, Role } from "../inventory/model.ts";
 import { ROLES } from "../inventory/model.ts";
 import { checkPolicy } from "../inventory/policy-check.ts";
+import { copies } from "../inventory/schema/rollout.ts";
 import { matchHosts, selectHosts } from "../inventory/select.ts";
-import type { Policy, Quantity, RolePolicy } from "../plan/policy.ts";
+import { COPY_PARALLEL, type Policy, type Quantity, type RolePolicy } from "../plan/policy.ts";
 import { parseQuantity } from "../plan/quantity.ts";
 import type { OptionSpec } from "./command.ts";
 
@@ -15,6 +16,7 @@ export const POLICY_OPTIONS: readonly OptionSpec[] = [
   ["--canary <n>", "hosts that go first: 3, 10% or a --limit pattern", "10%"],
   ["--waves <list>", "cumulative targets, growing to 100%: 10%,50%,100%", "by fleet size"],
   ["--max-parallel <n>", "hosts activating at the same time", "10%"],
+  ["--copy-parallel <n>", "hosts copied to at the same time", String(COPY_PARALLEL.usual)],
   ["--max-unavailable <n>", "hosts that may be down because of this", "10%"],
   ["--max-failures <n>", "stop when more than this many of a wave fail", "5%, canary 0"],
   ["--min-available <role=n>", "keep at least this many of a role: bootstrap=2,gateway=50%"],
@@ -44,6 +46,8 @@ const Amount = z.string().transform((text, context): Quantity => {
   return z.NEVER;
 });
 
+const Copies = z.string().transform(Number).pipe(copies);
+
 const pairs = (text: string) =>
   text.split(",").map((part) => part.split("=").map((s) => s.trim()) as [string, string | undefined]);
 
@@ -52,6 +56,7 @@ export const PolicyOptions = z.object({
   canary: z.string().optional(),
   waves: z.string().optional(),
   maxParallel: Amount.optional(),
+  copyParallel: Copies.optional(),
   maxUnavailable: Amount.optional(),
   maxFailures: Amount.optional(),
   minAvailable: z.string().optional(),
@@ -88,6 +93,7 @@ export function overridePolicy(inventory: Inventory, o: PolicyOptions): Overridd
     ...(o.maxParallel ? { maxParallel: o.maxParallel } : {}),
     canary: { ...base.canary, ...(count ? { count, max: Number.MAX_SAFE_INTEGER } : {}) },
     ...(o.waves === undefined ? {} : { waves: parseWaves(o.waves) }),
+    copyParallel: o.copyParallel ?? base.copyParallel,
     maxUnavailable: { ...base.maxUnavailable, ...(o.maxUnavailable ? { fleet: o.maxUnavailable } : {}) },
     maxFailures: { ...base.maxFailures, ...(o.maxFailures ? { wave: o.maxFailures } : {}) },
     roles: { ...base.roles, ...minAvailable(base, o.minAvailable) },

@@ -123,7 +123,7 @@ export function planInstall(input: InstallInput): InstallPlan {
       maxFailuresPerSite: null,
       activatingPerSite: hosts.length,
       copyingPerSite: policy.perSite.copying,
-      copying: 8,
+      copying: policy.copyParallel,
     },
     guards: [],
     policy,

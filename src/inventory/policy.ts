@@ -2,7 +2,13 @@
  * The `rollout:` and `roles:` stanzas (and the flags that override them) -> `Policy`.
  * Several spellings are accepted; all end in one form with every default filled in.
  */
-import type { MaintenanceWindow, Policy, Quantity, RolePolicy } from "../plan/policy.ts";
+import {
+  COPY_PARALLEL,
+  type MaintenanceWindow,
+  type Policy,
+  type Quantity,
+  type RolePolicy,
+} from "../plan/policy.ts";
 import { parseQuantity } from "../plan/quantity.ts";
 import { parseDuration } from "./duration.ts";
 import type { Finding } from "./findings.ts";
@@ -23,6 +29,7 @@ export const DEFAULT_POLICY: Policy = {
   maxUnavailable: { fleet: percent(10), clusters: {} },
   maxFailures: { canary: hosts(0), wave: percent(5) },
   perSite: { activating: 1, copying: 2 },
+  copyParallel: COPY_PARALLEL.usual,
   roles: {
     bootstrap: { maxUnavailable: hosts(1), minAvailable: percent(51) },
     gateway: { maxParallel: hosts(1), minAvailablePerSite: hosts(1) },
@@ -70,6 +77,7 @@ export function applyStanza(base: Policy, stanza: RolloutStanza): Policy {
       maxParallel: quantityOr(stanza.maxParallel),
       onFailure: stanza.onFailure,
       promote: stanza.promote,
+      copyParallel: stanza.copyParallel,
       reboot: stanza.reboot,
       confirmTimeoutMs: ms(stanza.confirmTimeout),
       minHealthyTimeMs: ms(stanza.minHealthyTime),

@@ -6,7 +6,6 @@ import { Slots } from "../transport/slots.ts";
 
 /** One name for all: a later push replaces the roots of an earlier one, so that nothing piles up on hosts. */
 const PUSH = "push";
-const COPIES_AT_ONCE = 8;
 
 export interface Prestaged {
   readonly toplevel: string;
@@ -35,7 +34,7 @@ export async function prestage(host: Host, toplevel: string, deps: PrestageDeps)
   return { toplevel, ...staged };
 }
 
-/** Runs `work` for every host: at most as many of a site at once as its uplink carries, and eight in all. */
+/** Runs `work` for every host: at most as many of a site at once as its uplink carries, and `copyParallel` in all. */
 export async function eachBySite(
   hosts: readonly Host[],
   { sites, policy }: Inventory,
@@ -45,10 +44,10 @@ export async function eachBySite(
   const perSite = new Map(
     [...new Set(hosts.map((h) => h.site))].map((name) => {
       const uplink = name === null ? undefined : sites[name]?.uplink.concurrentCopies;
-      return [name, new Slots(Math.max(1, Math.min(policy.perSite.copying, uplink ?? COPIES_AT_ONCE)))];
+      return [name, new Slots(Math.max(1, Math.min(policy.perSite.copying, uplink ?? Infinity)))];
     }),
   );
-  const all = new Slots(COPIES_AT_ONCE);
+  const all = new Slots(policy.copyParallel);
   await pMap(hosts, async (host) => {
     using _site = await perSite.get(host.site)?.acquire(signal);
     using _any = await all.acquire(signal);

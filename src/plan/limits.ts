@@ -4,8 +4,6 @@ import type { Limits, PlannedHost, Resolution } from "./model.ts";
 import type { Policy, Quantity } from "./policy.ts";
 import { allowanceOf, describe } from "./quantity.ts";
 
-const COPIES_AT_ONCE = 8;
-
 export function resolveLimits(
   policy: Policy,
   total: number,
@@ -49,7 +47,7 @@ export function resolveLimits(
     maxFailuresPerSite: policy.maxFailures.perSite ?? null,
     activatingPerSite: policy.perSite.activating,
     copyingPerSite: policy.perSite.copying,
-    copying: COPIES_AT_ONCE,
+    copying: policy.copyParallel,
   };
   return { limits, resolutions };
 }

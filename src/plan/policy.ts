@@ -6,6 +6,9 @@ export type Quantity =
   | { readonly kind: "count"; readonly n: number }
   | { readonly kind: "percent"; readonly pct: number };
 
+/** Unless stated; and what one controller can still feed. */
+export const COPY_PARALLEL = { usual: 8, most: 256 } as const;
+
 export interface RolePolicy {
   readonly maxUnavailable?: Quantity;
   readonly maxParallel?: Quantity;
@@ -53,6 +56,8 @@ export interface Policy {
     readonly perSite?: number;
   };
   readonly perSite: { readonly activating: number; readonly copying: number };
+  /** Hosts copied to at the same time, in the whole fleet. */
+  readonly copyParallel: number;
   readonly roles: Readonly<Partial<Record<Role, RolePolicy>>>;
   readonly onFailure: "pause" | "rollback" | "continue";
   readonly promote: "auto" | "manual";

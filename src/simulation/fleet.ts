@@ -100,6 +100,7 @@ export function randomPolicy(random: Random): Policy {
       ...(random.chance(0.2) ? { perSite: 1 } : {}),
     },
     perSite: { activating: random.int(1, 3), copying: random.int(1, 3) },
+    copyParallel: 8,
     roles: {
       bootstrap: { maxUnavailable: { kind: "count", n: 1 }, minAvailable: { kind: "percent", pct: 51 } },
       gateway: { maxParallel: { kind: "count", n: 1 }, minAvailablePerSite: { kind: "count", n: 1 } },

@@ -128,6 +128,9 @@ describe("the command line", () => {
     ["a fraction of a percent", ["plan", "--canary", "7.5%"], /7\.5/, /fix:/],
     ["an amount of nothing", ["plan", "--max-failures", "5x"], /"5x"/, /fix:/],
     ["nobody at a time", ["plan", "--max-parallel", "0"], /maxParallel 0/, /at least 1/],
+    ["no copy at a time", ["plan", "--copy-parallel", "0"], /copy-parallel.*1 to 256/i, /fix:/],
+    ["half a copy", ["rollout", "--copy-parallel", "2.5"], /copy-parallel.*1 to 256/i, /fix:/],
+    ["too many copies", ["plan", "--copy-parallel", "257"], /copy-parallel.*1 to 256/i, /fix:/],
     ["nobody may be down", ["plan", "--max-unavailable", "0"], /maxUnavailable/, /fix:/],
     [
       "timers out of order",

@@ -37,6 +37,7 @@ maxParallel: 5
 maxUnavailable: 15%
 maxFailures: {canary: 1, wave: 4%, perSite: 2}
 perSite: {activating: 2}
+copyParallel: 20
 onFailure: rollback
 promote: manual
 minHealthyTime: 30s
@@ -66,6 +67,7 @@ reboot: always
     maxUnavailable: { fleet: percent(15) },
     maxFailures: { canary: count(1), wave: percent(4), perSite: 2 },
     perSite: { activating: 2, copying: 2 },
+    copyParallel: 20,
     onFailure: "rollback",
     promote: "manual",
     minHealthyTimeMs: 30_000,

@@ -78,8 +78,12 @@ describe("limits", () => {
 
   test("numbers are passed on as they are", () => {
     expect(
-      limitsOf({ maxFailures: { ...FAST.maxFailures, perSite: 0 }, perSite: { activating: 2, copying: 3 } }),
-    ).toMatchObject({ maxFailuresPerSite: 0, activatingPerSite: 2, copyingPerSite: 3 });
+      limitsOf({
+        maxFailures: { ...FAST.maxFailures, perSite: 0 },
+        perSite: { activating: 2, copying: 3 },
+        copyParallel: 5,
+      }),
+    ).toMatchObject({ maxFailuresPerSite: 0, activatingPerSite: 2, copyingPerSite: 3, copying: 5 });
   });
 });
 

@@ -8,7 +8,7 @@ import { type RolloutState, replay } from "../../src/rollout/state.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import type { Store } from "../../src/store/store.ts";
 import { FakeFleet } from "../support/fake-driver.ts";
-import { aHost, anInventory, aPlan, system } from "../support/fleet.ts";
+import { aHost, anInventory, aPlan, FAST, system } from "../support/fleet.ts";
 
 const ten = () =>
   anInventory(
@@ -79,6 +79,40 @@ describe("drive", () => {
     expect(events.at(-1)?.type).toBe("summary");
     const journal = await store.events(plan.id);
     expect(journal.map((e) => e.seq)).toEqual(journal.map((_, i) => i + 1));
+  });
+
+  test.each([1, 3])("copies to %i hosts at the same time, and to no more", async (copyParallel) => {
+    const inventory = ten();
+    const fleet = fleetOf(inventory);
+    const perSite = { activating: 4, copying: 10 };
+    const canary = { ...FAST.canary, count: { kind: "count" as const, n: 0 } };
+    const waves = [{ kind: "percent" as const, pct: 100 }];
+    const plan = aPlan({ ...inventory, policy: { ...FAST, perSite, canary, waves, copyParallel } });
+    /** Nobody's copy ends before as many are on their way as there may be. */
+    const copying: (() => void)[] = [];
+    let [left, most] = [inventory.hosts.length, 0];
+    const { stage } = fleet;
+    fleet.stage = async (h) => {
+      await new Promise<void>((arrived) => {
+        copying.push(arrived);
+        most = Math.max(most, copying.length);
+        if (copying.length < Math.min(copyParallel, left)) return;
+        left -= copying.length;
+        for (const go of copying.splice(0)) go();
+      });
+      return stage.call(fleet, h);
+    };
+    const store = new MemoryStore();
+    await begin(store, plan);
+    const { state } = await go(store, plan.id, fleet, inventory);
+    expect(state.status).toBe("succeeded");
+    expect(most).toBe(copyParallel);
+    const journal = await store.events(plan.id);
+    const claimed = journal.map((_, i) => {
+      const then = replay(journal.slice(0, i + 1)) as RolloutState;
+      return [...then.hosts.values()].filter((h) => h.state === "preflight" || h.state === "staging").length;
+    });
+    expect(Math.max(...claimed)).toBe(copyParallel);
   });
 
   test("a bad canary goes back, the rollout pauses, nobody else is touched", async () => {

@@ -19,6 +19,7 @@ export const FAST: Policy = {
   maxUnavailable: { fleet: { kind: "percent", pct: 50 }, clusters: {} },
   maxFailures: { canary: { kind: "count", n: 0 }, wave: { kind: "percent", pct: 5 } },
   perSite: { activating: 4, copying: 4 },
+  copyParallel: 8,
   roles: {
     bootstrap: { maxUnavailable: { kind: "count", n: 1 }, minAvailable: { kind: "percent", pct: 51 } },
     gateway: { maxParallel: { kind: "count", n: 1 } },

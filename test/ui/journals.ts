@@ -14,6 +14,7 @@ const POLICY: Policy = {
   maxUnavailable: { fleet: { kind: "percent", pct: 10 }, clusters: {} },
   maxFailures: { canary: { kind: "count", n: 0 }, wave: { kind: "percent", pct: 5 } },
   perSite: { activating: 1, copying: 2 },
+  copyParallel: 8,
   roles: {},
   onFailure: "pause",
   promote: "auto",

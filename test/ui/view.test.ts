@@ -292,6 +292,13 @@ describe("the plan", () => {
     expect(text(planLines(plan, { columns: 100 }))).toMatchSnapshot();
   });
 
+  it("names the copies at a time where that is not the usual number", () => {
+    const shown = (copying: number) =>
+      text(planLines({ ...plan, limits: { ...plan.limits, copying } }, { columns: 100 }));
+    expect(shown(3)).toContain("copy-parallel 3");
+    expect(shown(8)).not.toContain("copy-parallel");
+  });
+
   it("fits 5000 hosts of 100 sites onto two screens, and holds nothing back when asked for all", () => {
     const hosts = Array.from({ length: 5000 }, (_, i) =>
       aHost(`h-${i}`, i % 25 === 0 ? "gateway" : "peer", {

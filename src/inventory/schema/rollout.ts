@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { COPY_PARALLEL } from "../../plan/policy.ts";
 import { count, duration, quantity, role, text } from "./primitives.ts";
 
 const canary = z.strictObject({
@@ -50,6 +51,10 @@ const soak = z.strictObject({
   wave: z.union([duration, z.array(duration).min(1)]).exactOptional(),
 });
 
+const COPIES = `must be a whole number of hosts, 1 to ${COPY_PARALLEL.most}`;
+
+export const copies = z.int({ error: COPIES }).min(1, COPIES).max(COPY_PARALLEL.most, COPIES);
+
 const offlinePolicy = z.enum(["defer", "fail", "skip"]);
 
 export const rollout = z.strictObject({
@@ -63,6 +68,9 @@ export const rollout = z.strictObject({
   perSite: z
     .strictObject({ activating: z.int().min(1).exactOptional(), copying: z.int().min(1).exactOptional() })
     .exactOptional(),
+  copyParallel: copies
+    .exactOptional()
+    .describe(`Hosts copied to at the same time, in the whole fleet; default: ${COPY_PARALLEL.usual}`),
   onFailure: z.enum(["pause", "rollback", "continue"]).exactOptional(),
   autoRollback: z
     .boolean()

@@ -1,5 +1,6 @@
 /** A plan as text: the same for `plan` and at the start of `rollout`. Pure. */
 import type { Plan, PlannedHost, PlannedWave, Resolution } from "../../plan/model.ts";
+import { COPY_PARALLEL } from "../../plan/policy.ts";
 import { type Opening, schedule } from "../../plan/schedule.ts";
 import { alike, firstOf } from "./alike.ts";
 import { kindOf } from "./classes.ts";
@@ -48,7 +49,9 @@ function resolutionText(r: Resolution): string {
 }
 
 function resolved(plan: Plan, columns: number): Line[] {
-  const segments = plan.resolutions.map((r) => line(dim(resolutionText(r))));
+  const { copying } = plan.limits;
+  const stated = copying === COPY_PARALLEL.usual ? [] : [`copy-parallel ${copying}`];
+  const segments = [...plan.resolutions.map(resolutionText), ...stated].map((text) => line(dim(text)));
   return segments.length === 0 ? [] : flow([line(" resolved"), ...segments], columns, { indent: 10 });
 }
 
