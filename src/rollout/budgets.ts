@@ -86,6 +86,12 @@ export function occupy(usage: Usage, host: HostProgress, target: PlannedHost): v
   if (host.wave === usage.state.wave) usage.inWave++;
 }
 
+/** It was given up and is in flight again: unavailable it was all the time, now it takes its slot, too. */
+export function takeSlotAgain(usage: Usage, host: HostProgress): void {
+  const target = usage.state.targets.get(host.name);
+  if (target) count(usage.busy, target);
+}
+
 function count(c: Count, target: Place): void {
   const plus = (map: Map<string, number>, key: string | null) =>
     key === null || map.set(key, (map.get(key) ?? 0) + 1);

@@ -6,7 +6,7 @@ import type { EventBody } from "./events.ts";
 export type Effect =
   | { readonly kind: "observe"; readonly host: string }
   | { readonly kind: "stage"; readonly host: string }
-  /** Is everybody else of its critical group healthy right now? */
+  /** Is everybody else of its critical group healthy right now, and who of those given up is still at it? */
   | { readonly kind: "guard"; readonly host: string }
   | { readonly kind: "activate"; readonly host: string }
   | { readonly kind: "check"; readonly host: string; readonly soaking: boolean }
@@ -26,6 +26,12 @@ export interface GuardReading {
   readonly required: number;
 }
 
+/** A host that was given up in flight answers: is it at rest, or in flight still? */
+export interface Sign {
+  readonly host: string;
+  readonly atRest: boolean;
+}
+
 export type Outcome =
   | {
       readonly effect: Effect & { readonly kind: "observe" | "revert" };
@@ -43,6 +49,8 @@ export type Outcome =
       readonly effect: Effect & { readonly kind: "guard" };
       readonly ok: true;
       readonly readings: readonly GuardReading[];
+      /** Those of the hosts given up that answer now. */
+      readonly givenUp: readonly Sign[];
     }
   | { readonly effect: Effect & { readonly kind: "activate" | "commit" }; readonly ok: true }
   | {

@@ -38,6 +38,8 @@ export const MEMBERS = {
   broken: (h) => h.state === "failed",
   open: (h) => !isSettled(h),
   unavailable: isUnavailable,
+  /** Given up in flight: over by now, without power, or still at it. Only the host itself can say. */
+  doubtful: (h) => isUnavailable(h) && !isAtRisk(h),
   /** Answered before, does not now, and the run waits for it: a committed one is silent only if a soak found it so. */
   missed: (h) => isSilent(h) && h.contactAt !== null && (isAtRisk(h) || isPreparing(h) || isUpdated(h)),
   /** Something may have to be done about it whatever the wave does. */

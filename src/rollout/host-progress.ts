@@ -46,6 +46,8 @@ export interface HostProgress {
   readonly committed: boolean;
   /** Given up after it was told to activate, and not seen at rest since: another attempt changes nothing about that. */
   readonly unsettled: boolean;
+  /** While it is unsettled: when it was last seen in flight after it had been given up, ms since the epoch. */
+  readonly inFlightAt: number | null;
   readonly wave: number;
 }
 
@@ -55,6 +57,8 @@ export const CONTACT_CODES: ReadonlySet<string> = new Set([
   "connection-lost",
   "command-timeout",
 ]);
+/** It answers, and what it was told before is not over there. */
+export const STILL_AT_IT = "host-busy";
 /** It does not answer now: in trouble for want of contact, or given up as lost. */
 export const isSilent = (h: HostProgress): boolean =>
   h.troubleSince !== null
@@ -63,7 +67,9 @@ export const isSilent = (h: HostProgress): boolean =>
 
 /** Given up in flight for want of an answer: it may have come to its end meanwhile. */
 export const isGivenUp = (h: HostProgress): boolean =>
-  h.state === "failed" && h.unsettled && CONTACT_CODES.has(h.failure?.code ?? "");
+  h.state === "failed" &&
+  h.unsettled &&
+  (CONTACT_CODES.has(h.failure?.code ?? "") || h.failure?.code === STILL_AT_IT);
 
 /** Names one attempt on one host. */
 export const attemptKey = (h: HostProgress): string => `${h.name}/${h.attempt}`;

@@ -4,6 +4,7 @@ import { about, iso, moved, runMoved } from "./bodies.ts";
 import type { Context } from "./context.ts";
 import type { EffectKind } from "./effects.ts";
 import type { EventBody } from "./events.ts";
+import { STILL_AT_IT } from "./host-progress.ts";
 import type { HostProgress, RolloutState } from "./state.ts";
 import { backoffMs, pollMs } from "./timing.ts";
 
@@ -57,7 +58,8 @@ export function interpretFailure(
         : ends("failed", `could not be made to go back: ${failure.message}`);
     case "failed":
     case "reverted":
-      if (kind === "observe") return [again()]; // Given up, and still silent.
+      // Given up: in flight again, or still silent.
+      if (kind === "observe") return [failure.code === STILL_AT_IT ? soon() : again()];
       // Evidence could not be had: say so once and do not ask again.
       return [
         {

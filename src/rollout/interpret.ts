@@ -4,16 +4,17 @@ import type { CheckResult, Observation } from "../host/protocol.ts";
 import type { PlannedHost } from "../plan/model.ts";
 import { isAtRest } from "./at-rest.ts";
 import { about, iso, moved, runMoved } from "./bodies.ts";
-import { isElsewhere, measure } from "./budgets.ts";
+import { isElsewhere, measure, takeSlotAgain } from "./budgets.ts";
 import { isAtRisk } from "./classes.ts";
 import type { Context } from "./context.ts";
 import { type Decision, NOTHING, type Outcome } from "./effects.ts";
 import type { EventBody, HostState } from "./events.ts";
+import { heard, inFlightAgain, resurfaced } from "./given-up.ts";
 import { interpretFailure } from "./interpret-failure.ts";
 import { goesBack, isRolledBack, sendBack } from "./roll-back.ts";
 import { guarding } from "./slots.ts";
 import type { HostProgress, RolloutState } from "./state.ts";
-import { backoffMs, pollMs } from "./timing.ts";
+import { backoffMs, waitMs } from "./timing.ts";
 
 type OutcomeOf<K extends Outcome["effect"]["kind"]> = Extract<Outcome, { ok: true; effect: { kind: K } }>;
 
@@ -49,7 +50,7 @@ export function interpret(state: RolloutState, outcome: Outcome, context: Contex
       );
     }
     case "guard":
-      return guarded(state, host, target, (outcome as OutcomeOf<"guard">).readings, context);
+      return guarded(state, host, target, outcome as OutcomeOf<"guard">, context);
     case "activate":
       return NOTHING; // The intent is journalled; the host's own record tells the rest.
     case "commit":
@@ -172,34 +173,6 @@ function observed(
     : [];
 }
 
-const ENDS: ReadonlySet<HostState> = new Set(["updated", "reverted", "failed", "drifted"]);
-
-/** Given up, and it answers after all. Nothing is begun there any more, but how it ended is worth to know. */
-function resurfaced(
-  state: RolloutState,
-  host: HostProgress,
-  target: PlannedHost,
-  seen: Observation,
-  context: Context,
-): EventBody[] {
-  const { fence, now } = context;
-  const found = context.rules.reconcile({ state, host, to: target.to, fence, now }, seen);
-  const to = found?.type === "host.state" ? found.data.to : null;
-  if (found && to !== null && ENDS.has(to)) return [found];
-  if (to === "staged" || to === "staging")
-    return [
-      moved(state, host, "reverted", "nothing had begun there", { failure: host.failure ?? undefined }),
-    ];
-  const message = "answers, but is still at it";
-  return interpretFailure(
-    state,
-    host,
-    "observe",
-    { code: "connection-lost", message, transient: true },
-    context,
-  );
-}
-
 /** It went back only because its controller had died before it could confirm: no fault of the new system. */
 function abandoned(host: HostProgress, seen: Observation, found: EventBody, context: Context): boolean {
   const stale = host.seenSeq <= context.resumedSeq;
@@ -213,7 +186,7 @@ function guarded(
   state: RolloutState,
   host: HostProgress,
   target: PlannedHost,
-  readings: readonly OutcomeOf<"guard">["readings"][number][],
+  { readings, givenUp }: OutcomeOf<"guard">,
   context: Context,
 ): Decision {
   const forward = state.status === "running" && host.state === "staged" && !context.draining;
@@ -226,21 +199,36 @@ function guarded(
     if (forward) return say(runMoved(state, "paused", msg, "quorum", msg));
     return say(waits(state, host, msg, context));
   }
+  const again = inFlightAgain(state, givenUp, context);
+  const seen = heard(state, again, givenUp, context);
   // Healthy now, but in flight: it may be gone in a moment, so it does not stand by for this one.
   const standing = (name: string) => {
     const other = state.hosts.get(name);
-    return !isElsewhere(state, context.elsewhere, name) && !(other !== undefined && isAtRisk(other));
+    const inFlight = (other !== undefined && isAtRisk(other)) || again.some((h) => h.name === name);
+    return !inFlight && !isElsewhere(state, context.elsewhere, name);
   };
   const tight = context.rules.missing(readings.map((r) => ({ ...r, healthy: r.healthy.filter(standing) })));
   if (tight)
-    return say(waits(state, host, `waits for other ${tight.role} hosts that are in flight`, context));
+    return say(
+      ...seen,
+      waits(state, host, `waits for other ${tight.role} hosts that are in flight`, context),
+    );
   const usage = measure(state, guarding(context, host.name), context.elsewhere);
-  if (context.rules.blockedBy(usage, target) !== null) return NOTHING;
-  if (back) return { events: [goesBack(state, host)], effects: [sendBack(host)] };
+  if (context.rules.blockedBy(usage, target) !== null) return say(...seen);
+  for (const other of again) takeSlotAgain(usage, other);
+  const block = context.rules.blockedBy(usage, target);
+  if (block !== null) {
+    const who = again.map((h) => h.name).join(", ");
+    return say(...seen, waits(state, host, `waits (${block.limit}): given up, still at it: ${who}`, context));
+  }
+  if (back) return { events: [...seen, goesBack(state, host)], effects: [sendBack(host)] };
   const deadline = iso(context.now + state.plan.policy.confirmTimeoutMs);
   const msg = host.mode === "boot" ? "sets it for the next boot and restarts" : "activates";
   return {
-    events: [moved(state, host, "activating", msg, { fence: context.fence, deadline, mode: host.mode })],
+    events: [
+      ...seen,
+      moved(state, host, "activating", msg, { fence: context.fence, deadline, mode: host.mode }),
+    ],
     effects: [{ kind: "activate", host: host.name }],
   };
 }
@@ -258,7 +246,7 @@ export function giveBack(state: RolloutState, name: string, context: Context): E
 
 /** The guard does not agree now: asked again a little later. */
 function waits(state: RolloutState, host: HostProgress, message: string, context: Context): EventBody {
-  const deadline = iso(context.now + 4 * pollMs(state.plan.policy));
+  const deadline = iso(context.now + waitMs(state.plan.policy));
   const failure = { code: "needs-human", message, transient: true };
   return moved(state, host, host.state, message, { failure, deadline });
 }

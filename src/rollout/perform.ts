@@ -1,10 +1,15 @@
 /** Effects made real: one effect -> one outcome. Nothing is thrown past here but aborts; failures are data. */
-import pMap from "p-map";
+import pMap, { pMapSkip } from "p-map";
 import { toFailure } from "../errors.ts";
 import type { Activation, HostDriver } from "../host/driver.ts";
 import type { CheckConfig, Host, HostName } from "../inventory/model.ts";
-import type { Effect, GuardReading, Outcome } from "./effects.ts";
+import { isAtRest } from "./at-rest.ts";
+import type { Effect, GuardReading, Outcome, Sign } from "./effects.ts";
+import { hostsIn } from "./groups.ts";
 import type { RolloutState } from "./state.ts";
+
+/** Hosts that one guard asks at the same moment. */
+const GUARDS_AT_ONCE = 8;
 
 export interface Performer {
   readonly driver: HostDriver;
@@ -59,8 +64,13 @@ async function run(
       const { bytes, rebootNeeded, seed } = await driver.stage(host, activation, { signal });
       return { effect, ok: true, bytes, rebootNeeded, ...(seed === undefined ? {} : { seed }) };
     }
-    case "guard":
-      return { effect, ok: true, readings: await readGuards(p, state, effect.host, signal) };
+    case "guard": {
+      const [readings, givenUp] = await Promise.all([
+        readGuards(p, state, effect.host, signal),
+        askGivenUp(p, state, effect.host, signal),
+      ]);
+      return { effect, ok: true, readings, givenUp };
+    }
     case "activate":
       await driver.activate(host, activation, { signal });
       return { effect, ok: true };
@@ -131,7 +141,7 @@ async function readGuards(
         signal.throwIfAborted(); // Out of reach is not healthy; why does not matter here.
       }
     },
-    { concurrency: 8 },
+    { concurrency: GUARDS_AT_ONCE },
   );
   return guards.map((g) => {
     const rest = g.members.filter((m) => m !== name);
@@ -143,6 +153,29 @@ async function readGuards(
       unhealthy: rest.filter((m) => !healthy.has(m)),
     };
   });
+}
+
+/** A host given up without power goes on where it was once it has power again: then its slot is its own again. */
+async function askGivenUp(
+  p: Performer,
+  state: RolloutState,
+  name: HostName,
+  signal: AbortSignal,
+): Promise<Sign[]> {
+  return pMap(
+    hostsIn(state, "doubtful").filter((h) => h.name !== name),
+    async ({ name: other }) => {
+      const host = p.hosts.get(other);
+      if (!host) return pMapSkip;
+      try {
+        return { host: other, atRest: isAtRest(await p.driver.observe(host, { signal, fresh: true })) };
+      } catch {
+        signal.throwIfAborted();
+        return pMapSkip; // Silent as before.
+      }
+    },
+    { concurrency: GUARDS_AT_ONCE },
+  );
 }
 
 function hostOf(p: Performer, name: HostName): Host {

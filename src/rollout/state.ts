@@ -10,7 +10,7 @@ import {
   TERMINAL_STATES,
 } from "./events.ts";
 import { HostMap } from "./host-map.ts";
-import { attemptKey, CONTACT_CODES, type HostProgress } from "./host-progress.ts";
+import { attemptKey, CONTACT_CODES, type HostProgress, STILL_AT_IT } from "./host-progress.ts";
 import { healthPolicy } from "./timing.ts";
 
 export { attemptKey, type HostProgress, isGivenUp, isSilent } from "./host-progress.ts";
@@ -94,6 +94,7 @@ export function initialState(event: EventOf<"plan">): RolloutState {
     evidence: null,
     committed: false,
     unsettled: false,
+    inFlightAt: null,
     wave: wave.get(name) ?? 0,
   });
   const names = new Map<string, HostState>([
@@ -240,6 +241,8 @@ function withHostState(state: RolloutState, event: EventOf<"host.state">, at: nu
     const host = again ? anew(known, event.attempt ?? known.attempt) : known;
     const moved = d.to !== host.state || again;
     const trouble = d.failure?.transient === true;
+    const unsettled =
+      d.to === "failed" ? host.unsettled || host.fence !== null : host.unsettled && !isSeenAtRest(d);
     const answered =
       d.to === "reverted" || (!CONTACT_CODES.has(d.failure?.code ?? "") && !(moved && INTENTS.has(d.to)));
     return {
@@ -268,8 +271,8 @@ function withHostState(state: RolloutState, event: EventOf<"host.state">, at: nu
       health: moved && (d.to === "confirming" || d.to === "updated") ? unknownHealth : host.health,
       bytes: host.bytes + (d.bytes ?? 0),
       committed: d.to === "updated" ? true : d.to === "reverted" ? false : host.committed,
-      unsettled:
-        d.to === "failed" ? host.unsettled || host.fence !== null : host.unsettled && !isSeenAtRest(d),
+      unsettled,
+      inFlightAt: !unsettled ? null : d.failure?.code === STILL_AT_IT ? at : host.inFlightAt,
     };
   });
   return d.to === "updated" && d.from !== "updated" ? { ...next, progressAt: at } : next;

@@ -7,6 +7,8 @@ const clamp = (ms: number, low: number, high: number) => Math.min(high, Math.max
 
 /** Between two looks at a host that is activating, reverting or restarting. */
 export const pollMs = (p: Policy): number => clamp(p.confirmTimeoutMs / 30, 150, 5_000);
+/** Before a guard that did not agree is asked again. */
+export const waitMs = (p: Policy): number => 4 * pollMs(p);
 /** Between two health checks while health is being proven. */
 export const checkMs = (p: Policy): number => clamp(p.minHealthyTimeMs / 4, 150, 10_000);
 /** Between two health checks of a committed host during its soak. */

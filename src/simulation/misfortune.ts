@@ -1,7 +1,7 @@
 /** What goes wrong during a simulated rollout, when, and for how long. Everything passes: in the end there is calm. */
 import type { FaultKind } from "../lab/machine/fault.ts";
 import { withDisk, withMemory } from "../lab/machine/model.ts";
-import { cutPower, powerOn, restart } from "../lab/machine/power.ts";
+import { cutPower, restart } from "../lab/machine/power.ts";
 import { LAB_UNIT } from "../lab/machine/system.ts";
 import type { Controller } from "./controller.ts";
 import type { Random } from "./random.ts";
@@ -61,7 +61,7 @@ const power: Misfortune = (t, random) => {
   t.world.change(host, (m) => cutPower(m));
   t.world.markUnfit(host);
   t.world.scheduler.after(ms, () => {
-    t.world.change(host, powerOn);
+    t.world.powerOn(host);
     t.world.scheduler.after(40_000, () => t.world.unmarkUnfit(host));
   });
 };

@@ -104,6 +104,9 @@ export function createModelDriver(world: World, me: Controller, options: ModelDr
       send(host.name, o, () => {
         const p = o.activation ? { RUN: o.activation.rollout, TO: o.activation.to } : {};
         return script(host.name, "probe", p) as Observation;
+      }).then((seen) => {
+        world.heardFrom(host.name);
+        return seen;
       }),
     stage(host, activation, o) {
       const to = world.systems.get(host.name)?.to;

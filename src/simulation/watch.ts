@@ -95,7 +95,7 @@ export class Watch {
     const all = atRisk.flatMap((name) => this.#targets.get(name) ?? []);
     const own = new Set(plan.hosts.map((h) => h.name));
     // What lost its power takes no slot and goes through no gateway; unavailable it is.
-    const busy = all.filter((h) => h.name === host.name || world.isBusy(h.name));
+    const busy = all.filter((h) => h.name === host.name || world.isBusy(h.name, GUARD_LATENCY_MS));
     const mine = busy.filter((h) => own.has(h.name));
     const at = (list: readonly PlannedHost[], same: (h: PlannedHost) => boolean) => list.filter(same).length;
     const most = (what: string, n: number, limit: number | null | undefined) => {

@@ -4,7 +4,7 @@ import { bootId, type Machine } from "../lab/machine/model.ts";
 import { installedMachine } from "../lab/machine/new-machine.ts";
 import { OPERATIONS } from "../lab/machine/operations/index.ts";
 import { type Outcome, type Parameters, perform } from "../lab/machine/operations/operation.ts";
-import { networkUp } from "../lab/machine/power.ts";
+import { networkUp, powerOn } from "../lab/machine/power.ts";
 import type { StoreEntry } from "../lab/machine/system.ts";
 import type { Scheduler } from "./scheduler.ts";
 
@@ -44,6 +44,8 @@ export class World {
   readonly #watchers: Watcher[] = [];
   /** The last attempt each host was seen to have come to the end of. */
   readonly #settled = new Map<string, string>();
+  /** When a host that had lost its power in flight had it back, and which attempt it was at. */
+  readonly #powerBack = new Map<string, { readonly at: number; readonly attempt: string }>();
 
   constructor(
     scheduler: Scheduler,
@@ -74,7 +76,7 @@ export class World {
     if (!known) throw new RangeError(`no machine ${name}`);
     const machine = tick(known, this.scheduler.now);
     this.#machines.set(name, machine);
-    if (machine.memory !== null && !isUnderWay(machine)) this.#settled.set(name, attemptOf(machine));
+    if (machine.memory !== null && !isUnderWay(machine)) this.#settled.set(name, stageOf(machine));
     return machine;
   }
 
@@ -83,12 +85,30 @@ export class World {
     const m = this.machine(name);
     if (m.memory !== null) return isUnderWay(m);
     // Without power, or booting: as it was, unless it had come to its end before.
-    return isOpen(m) && this.#settled.get(name) !== attemptOf(m);
+    return isOpen(m) && this.#settled.get(name) !== stageOf(m);
   }
 
-  /** Is it doing something for a rollout? Without power it is not, though it serves nobody either. */
-  isBusy(name: string): boolean {
-    return this.machine(name).power.kind !== "off" && this.isAtRisk(name);
+  /**
+   * Is it doing something for a rollout? Without power it is not, though it serves nobody either; with power again it
+   * is, but for `latencyMs` nobody could know, unless a controller heard from it.
+   */
+  isBusy(name: string, latencyMs: number): boolean {
+    const m = this.machine(name);
+    const back = this.#powerBack.get(name);
+    const unseen =
+      back !== undefined && back.attempt === attemptOf(m) && this.scheduler.now - back.at < latencyMs;
+    return m.power.kind !== "off" && !unseen && this.isAtRisk(name);
+  }
+
+  heardFrom(name: string): void {
+    this.#powerBack.delete(name);
+  }
+
+  /** What was under way when its power went goes on. */
+  powerOn(name: string): void {
+    if (this.isAtRisk(name))
+      this.#powerBack.set(name, { at: this.scheduler.now, attempt: attemptOf(this.machine(name)) });
+    this.change(name, powerOn);
   }
 
   change(name: string, change: (m: Machine, now: number) => Machine): void {
@@ -139,7 +159,9 @@ export class World {
 }
 
 const attemptOf = ({ disk: { state } }: Machine): string =>
-  state === null ? "" : `${state.rollout}/${state.attempt} ${state.phase}`;
+  state === null ? "" : `${state.rollout}/${state.attempt}`;
+
+const stageOf = (m: Machine): string => `${attemptOf(m)} ${m.disk.state?.phase ?? ""}`;
 
 const isOpen = ({ disk: { state } }: Machine): boolean =>
   state !== null && ["activating", "activated", "reverting"].includes(state.phase);

@@ -31,7 +31,7 @@ describe("guards", () => {
     ...more,
   });
   const asked = (state: RolloutState, readings: readonly GuardReading[], more: Partial<Context> = {}) =>
-    on(state, done("guard", { readings }), more);
+    on(state, done("guard", { readings, givenUp: [] }), more);
 
   test("agree: the intent is written, with fence and deadline, and then it begins", () => {
     expect(asked(at("staged"), [reading()])).toEqual({

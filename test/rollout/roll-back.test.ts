@@ -38,7 +38,7 @@ const reading = (healthy: readonly string[]): GuardReading => ({
 const guard = (healthy: readonly string[], state = aRun(plan, ...updated)) =>
   interpret(
     state,
-    { effect: { kind: "guard", host: "a" }, ok: true, readings: [reading(healthy)] },
+    { effect: { kind: "guard", host: "a" }, ok: true, readings: [reading(healthy)], givenUp: [] },
     aContext(),
   );
 const record = (phase: HostStateFile["phase"]): HostStateFile => ({
