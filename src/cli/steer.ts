@@ -2,7 +2,9 @@
 import { z } from "zod";
 import type { App } from "../app.ts";
 import { EXIT, type ExitCode, FleetError } from "../errors.ts";
+import { takenBy } from "../rollout/begin.ts";
 import { applyCommand } from "../rollout/commands.ts";
+import { TERMINAL_STATES } from "../rollout/events.ts";
 import { replay } from "../rollout/state.ts";
 import type { PendingCommand } from "../store/store.ts";
 import { type CommandSpec, defineCommand, type OptionSpec } from "./command.ts";
@@ -68,6 +70,11 @@ async function steer(
     app.note(`${run.id}: ${reply.note}`);
     return EXIT.ok;
   }
+  const taken = reply && TERMINAL_STATES.has(state.status) ? await takenBy(store, state.plan) : null;
+  if (taken !== null)
+    throw new FleetError("locked", `cannot ${word} ${run.id}: ${taken}`, {
+      hint: "macula-fleet rollout history",
+    });
   if (reply) await store.submit(run.id, command);
   if (driven) {
     const means = reply?.kind === "applied" && word === "promote" ? ` (${reply.note})` : "";

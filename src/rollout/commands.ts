@@ -6,9 +6,9 @@
 import type { PendingCommand } from "../store/store.ts";
 import { moved, runMoved } from "./bodies.ts";
 import { failureVerdict } from "./budgets.ts";
-import { isFailed } from "./classes.ts";
 import { type EventBody, TERMINAL_STATES } from "./events.ts";
 import { promote } from "./promote.ts";
+import { RULES, type Rules } from "./rules.ts";
 import type { RolloutState } from "./state.ts";
 
 export type Reply =
@@ -18,7 +18,7 @@ export type Reply =
 
 type Word = Omit<PendingCommand, "id">;
 
-export function applyCommand(state: RolloutState, word: Word): Reply {
+export function applyCommand(state: RolloutState, word: Word, rules: Rules = RULES): Reply {
   const { status } = state;
   const refused = (why = `the rollout is ${status}`): Reply => ({
     kind: "refused",
@@ -68,7 +68,7 @@ export function applyCommand(state: RolloutState, word: Word): Reply {
 
     case "retry":
       if (leaving || waiting || (terminal && !RETRIED.has(status))) return refused();
-      return retry(state, word, refused, applied);
+      return retry(state, word, rules, refused, applied);
 
     case "undo":
       return refused("an undo is a rollout of its own: macula-fleet rollout undo");
@@ -81,15 +81,11 @@ const RETRIED: ReadonlySet<string> = new Set(["succeeded_with_stragglers", "fail
 function retry(
   state: RolloutState,
   word: Word,
+  { retried }: Rules,
   refused: (why?: string) => Reply,
   applied: (note: string, ...events: EventBody[]) => Reply,
 ): Reply {
-  const again = [...state.hosts.values()].filter(
-    (h) =>
-      h.wave > 0 &&
-      (isFailed(h) || h.state === "deferred") &&
-      (word.hosts === undefined || word.hosts.includes(h.name)),
-  );
+  const again = [...state.hosts.values()].filter((h) => h.wave > 0 && retried(word.hosts, h));
   const first = again[0];
   if (first === undefined)
     return refused(`the rollout is ${state.status}; no failed or deferred host to try again`);
@@ -130,4 +126,11 @@ function record(word: Word, note: string, cutShort?: string): EventBody {
       ...(word.hosts === undefined ? {} : { hosts: [...word.hosts] }),
     },
   };
+}
+
+/** What the journal gets of it, whatever came of it. */
+export function eventsOf(reply: Reply): readonly EventBody[] {
+  if (reply.kind === "applied") return reply.events;
+  const level = reply.kind === "refused" ? "warn" : "info";
+  return [{ type: "diagnostic", level, msg: reply.note, data: { code: `command-${reply.kind}` } }];
 }

@@ -4,13 +4,15 @@
  */
 import { FleetError } from "../errors.ts";
 import type { Clock } from "../kernel/clock.ts";
-import type { Lease, Store } from "../store/store.ts";
-import { applyCommand, type Reply } from "./commands.ts";
+import type { Lease, PendingCommand, Store } from "../store/store.ts";
+import { goOn } from "./begin.ts";
+import { applyCommand, eventsOf, type Reply } from "./commands.ts";
 import type { Context } from "./context.ts";
 import { decide } from "./decide.ts";
 import type { Decision, Effect, EffectKind, Outcome } from "./effects.ts";
 import { type EventBody, type FleetEvent, TERMINAL_STATES } from "./events.ts";
-import { giveBack, interpret } from "./interpret.ts";
+import { giveBack } from "./guarded.ts";
+import { interpret } from "./interpret.ts";
 import { Neighbours } from "./neighbours.ts";
 import { type Performer, perform } from "./perform.ts";
 import { rememberUnsettled } from "./remember.ts";
@@ -224,7 +226,7 @@ class Engine {
     const { store, clock } = this.#deps;
     const now = clock.now(); // fixed: a repeated append must be the very same one
     if (bodies.some((b) => b.type === "rollout.state" && TERMINAL_STATES.has(b.data.to)))
-      await this.#patiently(() => rememberUnsettled(store, this.state, now));
+      await this.#patiently(() => rememberUnsettled(store, this.state, now, this.#deps.rules));
     const events = await this.#patiently(() =>
       store.append(this.#runId, this.state.lastSeq, bodies, { now, fence: this.lease.fence, acknowledge }),
     );
@@ -277,14 +279,22 @@ class Engine {
     this.#commandsAt = clock.now() + commandPollMs;
     const events: FleetEvent[] = [];
     for (const word of await this.#patiently(() => store.pending(this.#runId))) {
-      events.push(...(await this.#append(toEvents(applyCommand(this.state, word)), [word.id])));
+      const reply = applyCommand(this.state, word, this.#deps.rules);
+      const obey = (r: Reply) => this.#append(eventsOf(r), [word.id]);
+      const again = reply.kind === "applied" && TERMINAL_STATES.has(this.state.status);
+      events.push(...(again ? await this.#again(word, reply, obey) : await obey(reply)));
     }
     return events;
   }
-}
 
-function toEvents(reply: Reply): readonly EventBody[] {
-  if (reply.kind === "applied") return reply.events;
-  const level = reply.kind === "refused" ? "warn" : "info";
-  return [{ type: "diagnostic", level, msg: reply.note, data: { code: `command-${reply.kind}` } }];
+  /** A run that has ended goes on, unless somebody else has its hosts by now. */
+  #again<T>({ command }: PendingCommand, reply: Reply, obey: (r: Reply) => Promise<T>): Promise<T> {
+    const { clock, store, owner: operator, rules } = this.#deps;
+    const turn = { operator, clock, signal: this.#life.signal, ...(rules ? { rules } : {}) };
+    return this.#patiently(() =>
+      goOn(store, this.state.plan, turn, (taken) =>
+        obey(taken === null ? reply : { kind: "refused", note: `cannot ${command}: ${taken}` }),
+      ),
+    );
+  }
 }

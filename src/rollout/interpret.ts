@@ -3,18 +3,15 @@
 import type { CheckResult, Observation } from "../host/protocol.ts";
 import type { PlannedHost } from "../plan/model.ts";
 import { isAtRest } from "./at-rest.ts";
-import { about, iso, moved, runMoved } from "./bodies.ts";
-import { isElsewhere, measure, takeSlotAgain } from "./budgets.ts";
-import { isAtRisk } from "./classes.ts";
+import { about, moved, runMoved } from "./bodies.ts";
 import type { Context } from "./context.ts";
 import { type Decision, NOTHING, type Outcome } from "./effects.ts";
 import type { EventBody, HostState } from "./events.ts";
-import { heard, inFlightAgain, resurfaced } from "./given-up.ts";
+import { resurfaced } from "./given-up.ts";
+import { guarded } from "./guarded.ts";
 import { interpretFailure } from "./interpret-failure.ts";
-import { goesBack, isRolledBack, sendBack } from "./roll-back.ts";
-import { guarding } from "./slots.ts";
+import { isRolledBack, sendBack } from "./roll-back.ts";
 import type { HostProgress, RolloutState } from "./state.ts";
-import { backoffMs, waitMs } from "./timing.ts";
 
 type OutcomeOf<K extends Outcome["effect"]["kind"]> = Extract<Outcome, { ok: true; effect: { kind: K } }>;
 
@@ -112,8 +109,8 @@ function preflight(
     return interpretFailure(state, host, "observe", failure, context);
   }
   if (seen.current === target.to && seen.profile === target.to) return go("skipped", "already runs it");
-  if (seen.hold !== null) return go("deferred", `held by ${seen.hold.by}: ${seen.hold.reason}`);
-  if (seen.lock !== null) return go("deferred", `locked by ${seen.lock.by}: ${seen.lock.reason}`);
+  const refusal = context.rules.refusal(seen);
+  if (refusal !== null) return go("deferred", refusal);
   if (
     target.from !== null &&
     seen.current !== target.from &&
@@ -155,6 +152,8 @@ function observed(
     );
     return [{ ...again, attempt: host.attempt + 1 }];
   }
+  const refusal = found && backToStart(found) ? context.rules.refusal(seen) : null;
+  if (refusal !== null) return [moved(state, host, "deferred", refusal)];
   if (found) {
     const fenced = found.type === "host.state" && found.data.failure?.code === "host-fenced";
     return fenced && (state.status === "running" || state.status === "baking")
@@ -173,82 +172,16 @@ function observed(
     : [];
 }
 
+/** Nothing had begun: it is about to be touched as if for the first time. */
+const backToStart = (found: EventBody): boolean =>
+  found.type === "host.state" && (found.data.to === "staged" || found.data.to === "staging");
+
 /** It went back only because its controller had died before it could confirm: no fault of the new system. */
 function abandoned(host: HostProgress, seen: Observation, found: EventBody, context: Context): boolean {
   const stale = host.seenSeq <= context.resumedSeq;
   return (
     stale && found.type === "host.state" && found.data.to === "reverted" && seen.state?.reason === "timeout"
   );
-}
-
-/** Guards answered: the slot is taken only if nothing changed meanwhile. */
-function guarded(
-  state: RolloutState,
-  host: HostProgress,
-  target: PlannedHost,
-  { readings, givenUp }: OutcomeOf<"guard">,
-  context: Context,
-): Decision {
-  const forward = state.status === "running" && host.state === "staged" && !context.draining;
-  const back = state.status === "rolling_back" && host.state === "updated";
-  if (!forward && !back) return NOTHING;
-  const broken = context.rules.missing(readings);
-  if (broken) {
-    const where = broken.site === null ? "in the fleet" : `in ${broken.site}`;
-    const msg = `${host.name} may not be touched: ${broken.required} other ${broken.role} host(s) ${where} must be healthy, ${broken.healthy.length} are (not: ${broken.unhealthy.join(", ")})`;
-    if (forward) return say(runMoved(state, "paused", msg, "quorum", msg));
-    return say(waits(state, host, msg, context));
-  }
-  const again = inFlightAgain(state, givenUp, context);
-  const seen = heard(state, again, givenUp, context);
-  // Healthy now, but in flight: it may be gone in a moment, so it does not stand by for this one.
-  const standing = (name: string) => {
-    const other = state.hosts.get(name);
-    const inFlight = (other !== undefined && isAtRisk(other)) || again.some((h) => h.name === name);
-    return !inFlight && !isElsewhere(state, context.elsewhere, name);
-  };
-  const tight = context.rules.missing(readings.map((r) => ({ ...r, healthy: r.healthy.filter(standing) })));
-  if (tight)
-    return say(
-      ...seen,
-      waits(state, host, `waits for other ${tight.role} hosts that are in flight`, context),
-    );
-  const usage = measure(state, guarding(context, host.name), context.elsewhere);
-  if (context.rules.blockedBy(usage, target) !== null) return say(...seen);
-  for (const other of again) takeSlotAgain(usage, other);
-  const block = context.rules.blockedBy(usage, target);
-  if (block !== null) {
-    const who = again.map((h) => h.name).join(", ");
-    return say(...seen, waits(state, host, `waits (${block.limit}): given up, still at it: ${who}`, context));
-  }
-  if (back) return { events: [...seen, goesBack(state, host)], effects: [sendBack(host)] };
-  const deadline = iso(context.now + state.plan.policy.confirmTimeoutMs);
-  const msg = host.mode === "boot" ? "sets it for the next boot and restarts" : "activates";
-  return {
-    events: [
-      ...seen,
-      moved(state, host, "activating", msg, { fence: context.fence, deadline, mode: host.mode }),
-    ],
-    effects: [{ kind: "activate", host: host.name }],
-  };
-}
-
-/** Another rollout claimed the same room, or the guard's word grew old: the host, not told anything yet, waits again. */
-export function giveBack(state: RolloutState, name: string, context: Context): EventBody[] {
-  const host = state.hosts.get(name);
-  const before = host?.state === "activating" ? "staged" : host?.state === "reverting" ? "updated" : null;
-  if (!host || before === null) return [];
-  const message = "the slot was gone before anything began";
-  const pause = backoffMs({ ...host, name: `${state.plan.id} ${name}`, tries: 0 }, state.plan.policy);
-  const failure = { code: "host-busy", message, transient: true };
-  return [moved(state, host, before, message, { failure, deadline: iso(context.now + pause) })];
-}
-
-/** The guard does not agree now: asked again a little later. */
-function waits(state: RolloutState, host: HostProgress, message: string, context: Context): EventBody {
-  const deadline = iso(context.now + waitMs(state.plan.policy));
-  const failure = { code: "needs-human", message, transient: true };
-  return moved(state, host, host.state, message, { failure, deadline });
 }
 
 function checked(state: RolloutState, host: HostProgress, results: readonly CheckResult[]): EventBody[] {

@@ -7,10 +7,7 @@ import type { Clock } from "../kernel/clock.ts";
 import type { ClosureSource } from "../nix/closures.ts";
 import { buildPlan, fingerprint, type KnownHost, type PlanInput } from "../plan/build.ts";
 import type { Plan } from "../plan/model.ts";
-import type { HostRecord, Lease, RunKind, Store } from "../store/store.ts";
-import { type FleetEvent, TERMINAL_STATES } from "./events.ts";
-import { rememberUnsettled } from "./remember.ts";
-import { replay } from "./state.ts";
+import type { HostRecord, Store } from "../store/store.ts";
 import { type Sighting, survey } from "./survey.ts";
 
 export interface PlanRequest {
@@ -24,7 +21,7 @@ export interface PlanRequest {
 
 export interface PlanDeps {
   readonly driver: Pick<HostDriver, "observe">;
-  readonly closures: ClosureSource;
+  readonly closures: Pick<ClosureSource, "revision" | "build">;
   readonly store: Store;
   readonly clock: Clock;
   readonly signal: AbortSignal;
@@ -124,103 +121,6 @@ export function assertFresh(plan: Plan, sightings: ReadonlyMap<HostName, Sightin
       {
         hint: "plan again: macula-fleet plan -o json > p.json",
       },
-    );
-  }
-}
-
-export interface StartOptions {
-  readonly operator: string;
-  readonly clock: Clock;
-  /** Take hosts over from runs that are not finished. */
-  readonly supersede?: boolean;
-  /** Hosts that were looked at: our fence must be above any they have met, also from another store. */
-  readonly sightings?: ReadonlyMap<HostName, Sighting>;
-  readonly signal?: AbortSignal;
-}
-
-const TURN_MS = 10_000;
-const TURN_LOOK_MS = 100;
-
-/** Runs are started one after another; each start is short, or dead and forgotten after `TURN_MS`. */
-async function takeTurn(store: Store, o: StartOptions): Promise<Lease | null> {
-  const until = o.clock.now() + TURN_MS;
-  for (;;) {
-    const now = o.clock.now();
-    const gate = await store.lease("fleet:start", o.operator, TURN_MS, now, highestFence(o.sightings));
-    if (gate || now > until) return gate;
-    await o.clock.sleep(TURN_LOOK_MS, o.signal);
-  }
-}
-
-/** Creates the run with its plan as first event. Throws `locked` when an unfinished run has hosts in common. */
-export async function startRun(store: Store, plan: Plan, o: StartOptions): Promise<readonly FleetEvent[]> {
-  const kind: RunKind = plan.kind === "rollback" ? "rollback" : "rollout";
-  const gate = await takeTurn(store, o);
-  if (!gate)
-    throw new FleetError("locked", "another run is being started right now", {
-      hint: "try again in a moment",
-    });
-  try {
-    await refuseOverlap(store, plan, o);
-    await store.create({
-      id: plan.id,
-      kind,
-      revision: plan.revision,
-      state: "planned",
-      operator: o.operator,
-      createdAt: o.clock.now(),
-      hosts: plan.hosts.length,
-      ...(plan.reverts === undefined ? {} : { reverts: plan.reverts }),
-    });
-    const msg = `${plan.revision}: ${plan.hosts.length} hosts in ${plan.waves.length} waves, ${plan.excluded.length} left alone`;
-    return await store.append(plan.id, 0, [{ type: "plan", level: "info", msg, data: { plan } }], {
-      now: o.clock.now(),
-    });
-  } finally {
-    await store.release(gate);
-  }
-}
-
-function highestFence(sightings: StartOptions["sightings"]): number {
-  const fences = [...(sightings ?? new Map<HostName, Sighting>()).values()].map((s) =>
-    s.reachable ? (s.observation.state?.fence ?? 0) : 0,
-  );
-  return Math.max(0, ...fences);
-}
-
-async function refuseOverlap(store: Store, plan: Plan, o: StartOptions): Promise<void> {
-  const ours = new Set(plan.hosts.map((h) => h.name));
-  for (const run of await store.runs({ active: true })) {
-    if (TERMINAL_STATES.has(run.state)) continue;
-    const state = replay(await store.events(run.id));
-    const common = state?.plan.hosts.filter((h) => ours.has(h.name)).map((h) => h.name) ?? [];
-    if (!state || common.length === 0) continue;
-    const driver = await store.holder(`run:${run.id}`, o.clock.now());
-    if (!o.supersede || driver) {
-      const who = driver ? `driven by ${driver.owner}` : run.state;
-      throw new FleetError(
-        "locked",
-        `${run.id} (${who}) has not finished with ${common.slice(0, 5).join(", ")}${common.length > 5 ? " …" : ""}`,
-        {
-          hint: driver
-            ? `wait for it, or: macula-fleet rollout abort ${run.id}`
-            : `macula-fleet rollout resume ${run.id}, or abort ${run.id}, or take its hosts over with --supersede`,
-        },
-      );
-    }
-    await rememberUnsettled(store, state, o.clock.now());
-    await store.append(
-      run.id,
-      state.lastSeq,
-      [
-        {
-          type: "rollout.state",
-          level: "warn",
-          msg: `superseded by ${plan.id}`,
-          data: { from: state.status, to: "superseded", detail: plan.id },
-        },
-      ],
-      { now: o.clock.now(), state: "superseded" },
     );
   }
 }

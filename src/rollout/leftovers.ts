@@ -19,6 +19,8 @@ export class Leftovers {
   #records: readonly HostRecord[] = [];
   #lookAt = -Infinity;
   #looking = false;
+  /** Runs with hosts whose way back, if they still are on one, needs nobody's gateway: at rest, or silent. */
+  readonly #quiet = new Set<string>();
 
   constructor(store: Store, performer: Performer) {
     this.#store = store;
@@ -46,23 +48,26 @@ export class Leftovers {
 
   async #settle({ host: name, unsettled }: HostRecord, signal: AbortSignal): Promise<void> {
     const host = this.#performer.hosts.get(name);
-    if (!host || !(await this.#isWell(host, signal))) return;
+    const seen = host ? await this.#see(host, signal) : "silent";
+    if (seen !== "at work") this.#quiet.add(`${name} ${unsettled?.run}`);
+    if (seen !== "well") return;
     const record = (await this.#store.hosts()).get(name)?.unsettled;
     if (record?.run !== unsettled?.run || record?.since !== unsettled?.since) return; // Left behind once more.
     await this.#store.putHost({ host: name, unsettled: undefined });
   }
 
-  async #isWell(host: Host, signal: AbortSignal): Promise<boolean> {
+  async #see(host: Host, signal: AbortSignal): Promise<"well" | "ill" | "at work" | "silent"> {
     const { driver, checks } = this.#performer;
     try {
       const seen = await driver.observe(host, { signal, fresh: true });
-      if (!isAtRest(seen) || seen.state?.phase === "revert-failed") return false;
+      if (!isAtRest(seen)) return "at work";
+      if (seen.state?.phase === "revert-failed") return "ill";
       const baselineFailed = seen.state?.baselineFailed ?? [];
       const results = await driver.check(host, { signal, checks: checks(host), baselineFailed });
-      return results.every((r) => r.status === "ok");
+      return results.every((r) => r.status === "ok") ? "well" : "ill";
     } catch {
       signal.throwIfAborted();
-      return false;
+      return "silent";
     }
   }
 
@@ -70,10 +75,11 @@ export class Leftovers {
   #keep(records: readonly HostRecord[]): void {
     const active = ({ host }: HostRecord) => this.#performer.hosts.get(host)?.state === "active";
     this.#records = records.filter(active);
-    this.places = this.#records.flatMap(({ host }) => {
+    this.places = this.#records.flatMap(({ host, unsettled }) => {
       const h = this.#performer.hosts.get(host);
-      // Whatever was under way there is over or has no power: no gateway has to wait for it.
-      return h ? [{ name: host, role: h.role, site: h.site, cluster: h.k3s.cluster ?? null, via: null }] : [];
+      // A gateway waits for whom it may still be seen at work through: given up, or silent, they need it no more.
+      const via = this.#quiet.has(`${host} ${unsettled?.run}`) ? null : (unsettled?.via ?? null);
+      return h ? [{ name: host, role: h.role, site: h.site, cluster: h.k3s.cluster ?? null, via }] : [];
     });
   }
 }

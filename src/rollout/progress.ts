@@ -1,10 +1,12 @@
 /** From wave to wave: settle, soak, gate, next; and the bake at the end. Pure. */
 
+import type { PlannedWave } from "../plan/model.ts";
 import { iso, moved, runMoved } from "./bodies.ts";
 import type { Context } from "./context.ts";
 import type { Decision } from "./effects.ts";
 import type { EventBody } from "./events.ts";
 import { hasAny, hostsIn, tallyOf } from "./groups.ts";
+import type { Rules } from "./rules.ts";
 import { isCutShort } from "./soak.ts";
 import type { RolloutState } from "./state.ts";
 
@@ -12,7 +14,7 @@ type Step = Decision & { readonly wakeAt?: number | null };
 const say = (...events: EventBody[]): Step => ({ events, effects: [] });
 
 /** Called when the current wave has nothing left to start. */
-export function advanceWave(state: RolloutState, { now }: Context): Step {
+export function advanceWave(state: RolloutState, { now, rules }: Context): Step {
   if (state.status === "baking") {
     if (now < (state.soakUntil ?? 0) && !isCutShort(state)) return wait(state.soakUntil);
     if (hasAny(state, "open")) return say();
@@ -35,7 +37,7 @@ export function advanceWave(state: RolloutState, { now }: Context): Step {
       if (t.ok === 0 || isLast(state)) return say(end);
       // Without a soak there is still a gate, for whoever wants to be asked.
       if (wave.soakMs === 0)
-        return say(state.plan.policy.promote === "auto" ? end : gate(state, wave.index, wave.label));
+        return say(state.plan.policy.promote === "auto" ? end : gate(state, wave, rules));
       const until = now + wave.soakMs;
       return say({
         type: "wave.soak",
@@ -53,11 +55,10 @@ export function advanceWave(state: RolloutState, { now }: Context): Step {
       const early = now < (state.soakUntil ?? 0) && t.ok > 0;
       if (early && !isCutShort(state, wave.index)) return wait(state.soakUntil);
       const note = early ? "its soak was cut short" : undefined;
-      return silent(state, now, wave.index) ?? say(gate(state, wave.index, wave.label, note));
+      return silent(state, now, wave.index) ?? say(gate(state, wave, rules, note));
     }
     case "gate": {
-      const open = state.plan.policy.promote === "auto" || state.promotedTo >= wave.index;
-      if (open) return say(end);
+      if (rules.gateOpen(state, wave.index)) return say(end);
       return say(
         runMoved(
           state,
@@ -87,8 +88,8 @@ function silent(state: RolloutState, now: number, wave?: number): Step | null {
   );
 }
 
-function gate(state: RolloutState, index: number, label: string, note?: string): EventBody {
-  const open = state.plan.policy.promote === "auto" || state.promotedTo >= index;
+function gate(state: RolloutState, { index, label }: PlannedWave, rules: Rules, note?: string): EventBody {
+  const open = rules.gateOpen(state, index);
   return {
     type: "wave.gate",
     wave: index,

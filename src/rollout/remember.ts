@@ -1,6 +1,7 @@
 /** After a run: what to remember of each host, for `status`, `rollback`, `--limit state=…` and catch-up. */
 import type { HostChange, HostRecord, Store } from "../store/store.ts";
-import { isUnavailable } from "./classes.ts";
+import { isAtRisk } from "./classes.ts";
+import { RULES, type Rules } from "./rules.ts";
 import type { RolloutState } from "./state.ts";
 
 export async function rememberHosts(store: Store, state: RolloutState, now: number): Promise<void> {
@@ -9,10 +10,18 @@ export async function rememberHosts(store: Store, state: RolloutState, now: numb
 }
 
 /** Before a run ends: whom it leaves behind unsettled, so that the budgets of other runs count them without a gap. */
-export async function rememberUnsettled(store: Store, state: RolloutState, now: number): Promise<void> {
-  for (const host of state.hosts.values())
-    if (isUnavailable(host))
-      await store.putHost({ host: host.name, unsettled: { run: state.plan.id, since: now } });
+export async function rememberUnsettled(
+  store: Store,
+  state: RolloutState,
+  now: number,
+  { leftBehind }: Rules = RULES,
+): Promise<void> {
+  const { id: run } = state.plan;
+  for (const host of state.hosts.values()) {
+    if (!leftBehind(host)) continue;
+    const via = isAtRisk(host) ? state.targets.get(host.name)?.via : null;
+    await store.putHost({ host: host.name, unsettled: { run, since: now, ...(via ? { via } : {}) } });
+  }
 }
 
 /** Settled, whatever was recorded before. */

@@ -1,8 +1,12 @@
 /** The promises that keep a fleet alive, each one function. The simulation breaks them one by one, to see that it would notice. Pure. */
+import type { Observation } from "../host/protocol.ts";
+import type { Plan } from "../plan/model.ts";
+import { fits } from "../plan/windows.ts";
 import { blockedBy } from "./budgets.ts";
+import { isFailed, isUnavailable } from "./classes.ts";
 import type { GuardReading } from "./effects.ts";
 import { reconcile } from "./reconcile.ts";
-import type { HostProgress } from "./state.ts";
+import type { HostProgress, RolloutState } from "./state.ts";
 
 export interface Rules {
   /** May one more host be touched? */
@@ -13,6 +17,20 @@ export interface Rules {
   readonly proven: (host: HostProgress) => boolean;
   /** The first group that could not spare the host; undefined: all can. */
   readonly missing: (readings: readonly GuardReading[]) => GuardReading | undefined;
+  /** Is there time enough in its maintenance window? */
+  readonly fits: typeof fits;
+  /** Why the host itself does not want to be changed; null: it does not mind. */
+  readonly refusal: (seen: Observation) => string | null;
+  /** May the next wave begin, this one being done? */
+  readonly gateOpen: (state: RolloutState, wave: number) => boolean;
+  /** Hosts of a new run that an unfinished one still has. */
+  readonly taken: (plan: Plan, unfinished: RolloutState) => readonly string[];
+  /** Does the word to try again mean this host? */
+  readonly retried: (named: readonly string[] | undefined, host: HostProgress) => boolean;
+  /** Did its run change it, so that an undo puts it back? */
+  readonly undone: (host: HostProgress) => boolean;
+  /** When its run ends: does the host still count as unavailable? */
+  readonly leftBehind: (host: HostProgress) => boolean;
 }
 
 export const RULES: Rules = {
@@ -20,4 +38,16 @@ export const RULES: Rules = {
   reconcile,
   proven: (host) => host.health.verdict === "healthy",
   missing: (readings) => readings.find((r) => r.healthy.length < r.required),
+  fits,
+  refusal: ({ hold, lock }) =>
+    hold ? `held by ${hold.by}: ${hold.reason}` : lock ? `locked by ${lock.by}: ${lock.reason}` : null,
+  gateOpen: (state, wave) => state.plan.policy.promote === "auto" || state.promotedTo >= wave,
+  taken: (plan, { plan: theirs }) => {
+    const ours = new Set(plan.hosts.map((h) => h.name));
+    return theirs.hosts.filter((h) => ours.has(h.name)).map((h) => h.name);
+  },
+  retried: (named, host) =>
+    (isFailed(host) || host.state === "deferred") && (named === undefined || named.includes(host.name)),
+  undone: (host) => host.state === "updated" && host.previous !== null,
+  leftBehind: isUnavailable,
 };

@@ -1,6 +1,9 @@
 /** Rules broken on purpose, one at a time: each of them must be found. Used by simulations only. [pure] */
+
+import { windowState } from "../plan/windows.ts";
 import { moved } from "../rollout/bodies.ts";
 import { blockedBy } from "../rollout/budgets.ts";
+import { isFailed } from "../rollout/classes.ts";
 import { reconcile } from "../rollout/reconcile.ts";
 import { RULES, type Rules } from "../rollout/rules.ts";
 
@@ -36,4 +39,17 @@ export const BROKEN: Readonly<Record<string, Rules>> = {
         ? moved(place.state, place.host, "updated", "has activated")
         : reconcile(place, seen),
   },
+  "no-windows": { ...RULES, fits: () => true },
+  /** Begins whenever the window is open, however soon that ends. */
+  "no-estimate": { ...RULES, fits: (windows, now) => windowState(windows, now).open },
+  "deaf-to-refusals": { ...RULES, refusal: () => null },
+  "open-gates": { ...RULES, gateOpen: () => true },
+  /** Two runs may have the same hosts. */
+  "no-overlap-guard": { ...RULES, taken: () => [] },
+  /** Whom a superseded, or any other, run left in flight is nobody's business. */
+  "nobody-left-behind": { ...RULES, leftBehind: () => false },
+  /** Tries everybody again, whoever was named. */
+  "retries-everybody": { ...RULES, retried: (_, host) => isFailed(host) || host.state === "deferred" },
+  /** Takes those that went back by themselves along. */
+  "undoes-too-much": { ...RULES, undone: (host) => host.previous !== null },
 };

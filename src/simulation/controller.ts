@@ -10,6 +10,8 @@ export class Controller {
   readonly drain = new AbortController();
   readonly leave = new AbortController();
   dead = false;
+  /** Told when it dies. */
+  died: () => void = () => undefined;
   online = true;
   /** Nothing of it moves before this time. */
   frozenUntil = 0;

@@ -7,14 +7,13 @@ import type { Controller } from "./controller.ts";
 import type { Random } from "./random.ts";
 import type { World } from "./world.ts";
 
-/** Faults begin within this time, ms. */
-export const TROUBLE_MS = 6 * 60_000;
-
 /** The parts of a simulation that can be hurt. */
 export interface Targets {
   readonly world: World;
   readonly sites: readonly string[];
   readonly clocksLie: boolean;
+  /** Faults begin within this time, ms. */
+  readonly troubleMs: number;
   readonly controllers: () => readonly Controller[];
   readonly die: (c: Controller) => void;
   /** Another controller tries to drive the same run. */
@@ -203,6 +202,6 @@ const KINDS: readonly Misfortune[] = [
 export function schedule(t: Targets, random: Random, count: number): void {
   for (let i = 0; i < count; i++) {
     const kind = random.pick(KINDS);
-    t.world.scheduler.after(random.int(0, TROUBLE_MS), () => kind(t, random));
+    t.world.scheduler.after(random.int(0, t.troubleMs), () => kind(t, random));
   }
 }

@@ -18,8 +18,19 @@ export interface ModelDriverOptions {
   /** What a copy to this host carries; default: the size of the model's system. */
   readonly bytesOf?: (host: string) => number;
   /** What a check answered and the controller got to know. */
-  readonly heard?: (host: string, healthy: boolean, activation: Activation | undefined) => void;
+  readonly heard?: (
+    host: string,
+    results: readonly CheckResult[],
+    activation: Activation | undefined,
+  ) => void;
+  /** What it said of itself and the controller got to know. */
+  readonly looked?: (host: string, run: string, seen: Observation) => void;
+  /** The word to activate, as it arrives. */
+  readonly asked?: (host: string, activation: Activation) => void;
 }
+
+/** What a command that asks a host's users answers with exit 21. */
+const NOT_NOW: CheckResult = { name: "users", type: "command", status: "retry", message: "not now" };
 
 /** What the world does with a message. */
 type Fate = "ok" | "cut-before" | "cut-after" | "hangs-before" | "hangs-after";
@@ -106,10 +117,12 @@ export function createModelDriver(world: World, me: Controller, options: ModelDr
         return script(host.name, "probe", p) as Observation;
       }).then((seen) => {
         world.heardFrom(host.name);
+        if (o.activation) options.looked?.(host.name, o.activation.rollout, seen);
         return seen;
       }),
     stage(host, activation, o) {
-      const to = world.systems.get(host.name)?.to;
+      const { from, to, next } = world.systems.get(host.name) ?? {};
+      const wanted = [from, to, next].find((system) => system?.path === activation.to);
       const size = options.bytesOf?.(host.name) ?? to?.size ?? 0;
       const rate = options.copyRate?.(host.name) ?? 0;
       const copyMs = rate > 0 ? (size / rate) * 1000 : 0;
@@ -118,8 +131,8 @@ export function createModelDriver(world: World, me: Controller, options: ModelDr
         o,
         () => {
           const known = world.machine(host.name).disk.store[activation.to] !== undefined;
-          if (!known && to?.path === activation.to) {
-            const received = receivePath(world.machine(host.name), to);
+          if (!known && wanted) {
+            const received = receivePath(world.machine(host.name), wanted);
             if (!received.ok)
               throw new FleetError("host-disk-full", `${host.name} has no room left: ${received.error}`);
             world.change(host.name, () => received.machine);
@@ -135,6 +148,7 @@ export function createModelDriver(world: World, me: Controller, options: ModelDr
     },
     activate: (host, activation, o) =>
       send(host.name, o, () => {
+        options.asked?.(host.name, activation);
         script(host.name, "activate", { ...parameters(activation), MAY_REBOOT: "1", MODE: activation.mode });
       }),
     check: (host, o) =>
@@ -147,13 +161,9 @@ export function createModelDriver(world: World, me: Controller, options: ModelDr
           CHECK_1_NAME: "units",
           BASELINE: o.baselineFailed.join("\n"),
         }) as { results: readonly CheckResult[] };
-        return answer.results;
+        return world.isNotNow(host.name) ? [...answer.results, NOT_NOW] : answer.results;
       }).then((results) => {
-        options.heard?.(
-          host.name,
-          results.every((r) => r.status === "ok"),
-          o.activation,
-        );
+        options.heard?.(host.name, results, o.activation);
         return results;
       }),
     commit: (host, activation, o) =>

@@ -39,7 +39,7 @@ export function createModelStore(shared: Store, me: Controller, faults: StoreFau
     events: (run, since) => ask(() => shared.events(run, since)),
     runs: (query) => ask(() => shared.runs(query)),
     run: (id) => ask(() => shared.run(id)),
-    lease: (key, owner, ttl, now) => ask(() => shared.lease(key, owner, ttl, now)),
+    lease: (key, owner, ttl, now, above) => ask(() => shared.lease(key, owner, ttl, now, above)),
     renew: (lease, ttl, now) => ask(() => shared.renew(lease, ttl, now)),
     release: (lease) => ask(() => shared.release(lease)),
     holder: (key, now) => ask(() => shared.holder(key, now)),

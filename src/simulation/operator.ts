@@ -45,6 +45,20 @@ export function randomWord(random: Random): Word {
   return { command, by: "somebody", ...(command === "promote" && random.chance(0.3) ? { full: true } : {}) };
 }
 
+/** Words with an aim: to a wave, past all gates, for some hosts. */
+export function variedWord(luck: Random, waves: number, hosts: readonly string[]): Word {
+  const by = "somebody";
+  return luck.pick<() => Word>([
+    () => ({ command: "promote", by, toWave: luck.int(1, waves + 1) }),
+    () => ({ command: "promote", by, toWave: luck.int(1, waves + 1) }),
+    () => ({ command: "promote", by, full: true }),
+    () => ({ command: "retry", by, hosts }),
+    () => ({ command: "retry", by, hosts }),
+    () => ({ command: "pause", by }),
+    () => ({ command: "resume", by }),
+  ])();
+}
+
 export const isOver = (status: RunState): boolean =>
   [
     "aborted",

@@ -3,6 +3,7 @@ import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { BROKEN } from "./broken.ts";
+import { Counter, type Counts } from "./counts.ts";
 import { simulate } from "./simulate.ts";
 
 interface Share {
@@ -17,6 +18,7 @@ interface Report {
   readonly ends: Readonly<Record<string, number>>;
   readonly events: number;
   readonly virtualMs: number;
+  readonly counts: Counts;
   readonly failure?: { readonly seed: number; readonly violations: readonly string[] };
 }
 
@@ -27,7 +29,14 @@ async function work(share: Share, report: (r: Report) => void): Promise<void> {
     const ends: Record<string, number> = {};
     for (const end of result.ends) ends[end] = (ends[end] ?? 0) + 1;
     const failure = result.violations.length > 0 ? { failure: { seed, violations: result.violations } } : {};
-    report({ done: 1, ends, events: result.events, virtualMs: result.virtualMs, ...failure });
+    report({
+      done: 1,
+      ends,
+      events: result.events,
+      virtualMs: result.virtualMs,
+      counts: result.counts,
+      ...failure,
+    });
   }
 }
 
@@ -54,6 +63,7 @@ async function main(): Promise<void> {
   }
   const workers = Math.min(Number(values.workers), seeds);
   const started = performance.now();
+  const happened = new Counter();
   const total = { done: 0, failed: 0, events: 0, virtualMs: 0, ends: {} as Record<string, number> };
   const show = () => {
     const seconds = (performance.now() - started) / 1000;
@@ -63,8 +73,10 @@ async function main(): Promise<void> {
     console.log(
       `${total.done}/${seeds} seeds, ${total.failed} violate; ${(total.done / seconds).toFixed(1)} seeds/s, ${seconds.toFixed(0)} s; ${total.events} events, ${Math.round(total.virtualMs / 86_400_000)} days of rollouts; ${ends.join(", ")}`,
     );
+    console.log(`  among them ${happened.text}`);
   };
   const take = (r: Report) => {
+    happened.take(r.counts);
     total.done += r.done;
     total.events += r.events;
     total.virtualMs += r.virtualMs;

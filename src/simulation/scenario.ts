@@ -5,12 +5,18 @@ import type { Behaviour } from "../lab/machine/system.ts";
 import { buildPlan } from "../plan/build.ts";
 import type { Plan } from "../plan/model.ts";
 import { randomBehaviours, randomInventory, systemEntry } from "./fleet.ts";
+import type { Intentions } from "./intentions.ts";
+import { inLocalWindows } from "./local-windows.ts";
 import type { Random } from "./random.ts";
 import type { LinkModel, ModelSystems } from "./world.ts";
 
-export const START = Date.UTC(2026, 0, 5, 12);
+const START = Date.UTC(2026, 0, 5, 12);
+/** Things go wrong within this time; longer where windows have to be waited for. */
+const TROUBLE_MS = 6 * 60_000;
 
 export interface Scenario {
+  readonly start: number;
+  readonly troubleMs: number;
   readonly inventory: Inventory;
   readonly plans: readonly Plan[];
   readonly behaviours: ReadonlyMap<string, Behaviour>;
@@ -29,16 +35,19 @@ export interface Scenario {
 
 export const digest = (text: string): string => createHash("sha256").update(text).digest("hex");
 
-export function makeScenario(random: Random): Scenario {
-  const inventory = randomInventory(random);
+export function makeScenario(random: Random, { luck, windows }: Intentions): Scenario {
+  const made = randomInventory(random);
+  const { inventory, start } = windows ? inLocalWindows(made, luck) : { inventory: made, start: START };
   const { hosts } = inventory;
   const behaviours = randomBehaviours(random, hosts);
+  const later = randomBehaviours(luck, hosts);
   const systems = new Map(
     hosts.map((h) => [
       h.name,
       {
         from: systemEntry(h.name, "r1", "good"),
         to: systemEntry(h.name, "r2", behaviours.get(h.name) ?? "good"),
+        next: systemEntry(h.name, "r3", later.get(h.name) ?? "good"),
       },
     ]),
   );
@@ -61,10 +70,12 @@ export function makeScenario(random: Random): Scenario {
     .map((group) => group.map((x) => x.h))
     .filter((group) => group.length > 0);
   return {
+    start,
+    troubleMs: windows ? 5 * TROUBLE_MS : TROUBLE_MS,
     inventory,
     behaviours,
     systems,
-    plans: groups.map((group, i) => planFor(inventory, group, `r-${i + 1}`, systems)),
+    plans: groups.map((group, i) => planFor(inventory, group, `r-${i + 1}`, systems, start)),
     timing: {
       activation: random.int(500, 6000),
       boot: random.int(5, 25) * 1000,
@@ -86,7 +97,7 @@ export function planFor(
   hosts: Inventory["hosts"],
   id: string,
   systems: ReadonlyMap<string, ModelSystems>,
-  now = START,
+  now: number,
   bytes?: number,
 ): Plan {
   return buildPlan({

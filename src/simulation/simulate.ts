@@ -1,23 +1,22 @@
-/** One seed: a fleet, a rollout, and everything that can go wrong with it, in virtual time. Deterministic. */
-import { FleetError } from "../errors.ts";
+/** One seed: a fleet, rollouts, the people around them, and everything that can go wrong, in virtual time. Deterministic. */
 import { nextEvent } from "../lab/machine/clock.ts";
-import { drive } from "../rollout/engine.ts";
 import type { FleetEvent } from "../rollout/events.ts";
-import { rememberHosts } from "../rollout/remember.ts";
 import type { Rules } from "../rollout/rules.ts";
-import { type RolloutState, replay } from "../rollout/state.ts";
-import { MemoryStore } from "../store/memory.ts";
-import { Controller } from "./controller.ts";
-import { schedule, TROUBLE_MS } from "./misfortune.ts";
-import { createModelDriver } from "./model-driver.ts";
-import { createModelStore } from "./model-store.ts";
-import { answer, isOver, randomWord } from "./operator.ts";
+import { replay } from "../rollout/state.ts";
+import type { Counts } from "./counts.ts";
+import { intentionsOf } from "./intentions.ts";
+import { JournalStore } from "./journal-store.ts";
+import { schedule, type Targets } from "./misfortune.ts";
+import { randomWord } from "./operator.ts";
+import { People } from "./people.ts";
 import { Random } from "./random.ts";
-import { makeScenario, START } from "./scenario.ts";
+import { scheduleRefusals } from "./refusals.ts";
+import { Runs, type Stage } from "./runs.ts";
+import { makeScenario } from "./scenario.ts";
 import { Scheduler } from "./scheduler.ts";
 import { judgeHosts, judgeJournal } from "./verdict.ts";
 import { Watch } from "./watch.ts";
-import { type LinkModel, World } from "./world.ts";
+import { World } from "./world.ts";
 
 export interface SimulationOptions {
   /** Replaced to see that the simulation notices. */
@@ -35,138 +34,37 @@ export interface SimulationResult {
   readonly events: number;
   readonly controllers: number;
   readonly virtualMs: number;
+  /** What really happened, so that no promise is kept for want of an occasion. */
+  readonly counts: Counts;
 }
 
-/** Every run is over by then, or never. */
-const HORIZON_MS = 72 * 3600_000;
-const MAX_STEPS = 400_000;
-const MAX_DEATHS = 12;
-const CALM: LinkModel = { latencyMs: 80, cutBefore: 0, cutAfter: 0, hangs: 0 };
+const DAY_MS = 24 * 3600_000;
+const MAX_STEPS = 800_000;
 
 export async function simulate(seed: number, options: SimulationOptions = {}): Promise<SimulationResult> {
   const random = new Random(seed);
-  const scenario = makeScenario(random);
-  const scheduler = new Scheduler(START);
-  const { inventory, plans } = scenario;
+  const wish = intentionsOf(seed);
+  const scenario = makeScenario(random, wish);
+  const { inventory, plans, start } = scenario;
+  const scheduler = new Scheduler(start);
   const siteOf = new Map(inventory.hosts.map((h) => [h.name, h.site ?? ""]));
   const viaOf = new Map(
     inventory.hosts.flatMap((h) => (h.bastion === null ? [] : [[h.name, h.bastion] as const])),
   );
   const world = new World(scheduler, scenario.systems, siteOf, viaOf, scenario.timing);
-  const watch = new Watch(world, new Map(plans.map((p) => [p.id, p])), scenario.clocksLie);
-  const shared = new MemoryStore();
-  const trace = (line: string) =>
-    options.trace?.(`${((scheduler.now - START) / 1000).toFixed(1).padStart(8)} ${line}`);
-  if (options.trace)
-    world.watch((host, operation, p, before, after) => {
-      const [was, is] = [before.disk.state, after.disk.state];
-      if (is && is !== was && operation !== "check")
-        trace(
-          `  ${host} obeys ${operation} of ${p.RUN}/${p.ATTEMPT}: ${was?.phase ?? "nothing"} -> ${is.phase}`,
-        );
-    });
-  let awayUntil = 0;
-  let deaths = 0;
-  let born = 0;
-  const alive = new Set<Controller>();
-  const over = new Set<string>();
-  const ends: string[] = [];
-  const calm = () => scheduler.now > START + TROUBLE_MS + 120_000;
-
-  const die = (c: Controller) => {
-    if (c.dead || deaths >= MAX_DEATHS) return;
-    deaths++;
-    c.dead = true;
-    alive.delete(c);
-    trace(`${c.name} dies`);
-    wakeUp(c.run, random.int(1, 90) * 1000);
-  };
-
-  const deps = (c: Controller) => ({
-    store: createModelStore(shared, c, {
-      away: () => scheduler.now < awayUntil,
-      fate: () => {
-        if (deaths >= MAX_DEATHS) return "ok";
-        const roll = random.next();
-        if (roll < scenario.dieBefore) return "die-before";
-        if (roll < scenario.dieBefore + scenario.dieAfter) return "die-after";
-        return roll < scenario.dieBefore + scenario.dieAfter + scenario.answerLost ? "answer-lost" : "ok";
-      },
-      die,
-    }),
-    clock: c.clock,
-    owner: c.name,
-    commandPollMs: 4_000,
-    hosts: new Map(inventory.hosts.map((h) => [h.name, h])),
-    checks: () => [],
-    driver: createModelDriver(world, c, {
-      linkOf: (host) => (calm() ? CALM : (scenario.links.get(siteOf.get(host) ?? "") ?? CALM)),
-      heard: (host, healthy, activation) => watch.heard(host, healthy, activation),
-    }),
-    ...(options.rules ? { rules: options.rules } : {}),
-  });
-
-  async function live(c: Controller): Promise<void> {
-    const signals = { drain: c.drain.signal, abort: c.leave.signal };
-    const run = drive(c.run, deps(c), signals);
-    try {
-      for (;;) {
-        const next = await run.next();
-        if (c.dead) return;
-        if (next.done) return ended(c, next.value);
-        if (options.trace) trace(`${c.name} ${describe(next.value)}`);
-      }
-    } catch (error) {
-      if (c.dead) return;
-      alive.delete(c);
-      trace(`${c.name} gives up: ${error instanceof Error ? error.message : error}`);
-      if (!(error instanceof FleetError) && !c.leave.signal.aborted)
-        watch.violate(`${c.name} failed: ${error instanceof Error ? error.stack : error}`);
-      wakeUp(c.run, random.int(5, 30) * 1000);
+  const watch = new Watch(world, scenario.clocksLie);
+  const shared = new JournalStore((run, events) => {
+    watch.journals.read(run, events);
+    for (const event of events) {
+      if (event.type === "plan") runs.add(run);
+      if (event.type === "rollout.state" && event.data.to === "superseded") runs.close(run);
     }
-  }
-
-  async function ended(c: Controller, state: RolloutState): Promise<void> {
-    alive.delete(c);
-    const events = await shared.events(c.run);
-    // Another controller may have begun since the lease was given back.
-    const whole = events.length === state.lastSeq ? state : null;
-    for (const problem of judgeJournal(events, whole)) watch.violate(problem);
-    await rememberHosts(shared, state, c.clock.now());
-    trace(`${c.name} ends: ${state.status} ${state.reason ?? ""}`);
-    if (isOver(state.status)) {
-      over.add(c.run);
-      ends.push(state.status);
-    } else wakeUp(c.run, random.int(1, 60) * 1000);
-  }
-
-  const answers = new Map<string, number>();
-  /** After `ms` somebody looks at the run and starts a controller, unless one is there. */
-  function wakeUp(run: string, ms: number): void {
-    scheduler.after(ms, () => {
-      if (over.has(run) || [...alive].some((c) => c.run === run)) return;
-      void (async () => {
-        const state = replay(await shared.events(run));
-        const driven = await shared.holder(`run:${run}`, scheduler.now);
-        if (state?.status === "paused" && !driven) {
-          const n = (answers.get(run) ?? 0) + 1;
-          answers.set(run, n);
-          const word = answer(state, n, random);
-          trace(`operator says ${word.command}`);
-          await shared.submit(run, word);
-        }
-        start(run);
-      })();
-    });
-  }
-
-  function start(run: string): void {
-    const offset = scenario.clocksLie ? random.int(-300, 300) * 1000 : 0;
-    const c = new Controller(`c${++born}`, run, scheduler, random, offset);
-    alive.add(c);
-    trace(`${c.name} starts ${run}, clock off by ${offset / 1000} s`);
-    void live(c);
-  }
+  });
+  const trace = (line: string) =>
+    options.trace?.(`${((scheduler.now - start) / 1000).toFixed(1).padStart(8)} ${line}`);
+  const stage: Stage = { scenario, world, watch, shared, random, options, trace };
+  const runs = new Runs(stage);
+  if (options.trace) traceHosts(world, trace);
 
   for (const plan of plans) {
     await shared.create({
@@ -175,49 +73,49 @@ export async function simulate(seed: number, options: SimulationOptions = {}): P
       revision: plan.revision,
       state: "planned",
       operator: "sim",
-      createdAt: START,
+      createdAt: start,
       hosts: plan.hosts.length,
     });
     const msg = "planned";
-    await shared.append(plan.id, 0, [{ type: "plan", level: "info", msg, data: { plan } }], { now: START });
-    start(plan.id);
+    await shared.append(plan.id, 0, [{ type: "plan", level: "info", msg, data: { plan } }], { now: start });
+    runs.start(plan.id);
   }
-  schedule(
-    {
-      world,
-      sites: Object.keys(inventory.sites),
-      clocksLie: scenario.clocksLie,
-      controllers: () => [...alive].sort((a, b) => (a.name < b.name ? -1 : 1)),
-      die,
-      rival: () => {
-        const run = random.pick(plans).id;
-        if (!over.has(run)) start(run);
-      },
-      storeAway: (ms) => {
-        trace(`store away for ${ms / 1000} s`);
-        awayUntil = Math.max(awayUntil, scheduler.now + ms);
-      },
-      note: trace,
-    },
-    random,
-    scenario.faults,
-  );
-  for (let i = 0; i < scenario.commands; i++) {
-    scheduler.after(random.int(0, TROUBLE_MS), () => {
+  const targets: Targets = {
+    world,
+    sites: Object.keys(inventory.sites),
+    clocksLie: scenario.clocksLie,
+    troubleMs: scenario.troubleMs,
+    controllers: () => runs.controllers,
+    die: runs.die,
+    rival: () => {
       const run = random.pick(plans).id;
-      if (over.has(run)) return;
+      if (!runs.isOver(run)) runs.start(run);
+    },
+    storeAway: (ms) => {
+      trace(`store away for ${ms / 1000} s`);
+      runs.storeAway(ms);
+    },
+    note: trace,
+  };
+  schedule(targets, random, scenario.faults);
+  for (let i = 0; i < scenario.commands; i++) {
+    scheduler.after(random.int(0, scenario.troubleMs), () => {
+      const run = random.pick(plans).id;
+      if (runs.isOver(run)) return;
       const word = randomWord(random);
       trace(`somebody says ${word.command} to ${run}`);
       void shared.submit(run, word);
     });
   }
+  scheduleRefusals(targets, wish.luck, wish.refusals);
+  const people = new People(stage, runs, wish);
 
+  /** Every run is over by then, or never: a wave may have to wait for tomorrow's windows, and the next one again. */
+  const horizon = start + (wish.windows ? 7 : 3) * DAY_MS;
   let steps = 0;
-  while (over.size < plans.length && watch.violations.length === 0) {
-    if (++steps > MAX_STEPS || scheduler.now > START + HORIZON_MS) {
-      watch.violate(
-        `not over after ${(scheduler.now - START) / 1000} s: ${plans.map((p) => p.id).filter((id) => !over.has(id))}`,
-      );
+  while ((runs.open.length > 0 || people.busy > 0) && watch.violations.length === 0) {
+    if (++steps > MAX_STEPS || scheduler.now > horizon) {
+      watch.violate(`not over after ${(scheduler.now - start) / 1000} s: ${runs.open.join(" ")}`);
       break;
     }
     if (!(await scheduler.step())) {
@@ -225,35 +123,46 @@ export async function simulate(seed: number, options: SimulationOptions = {}): P
       break;
     }
   }
-  const virtualMs = scheduler.now - START;
+  const virtualMs = scheduler.now - start;
   // Calm: whatever was armed fires, whatever was off comes back.
-  const rest = scheduler.now + 30 * 60_000;
+  const rest = Math.max(scheduler.now, start + scenario.troubleMs) + 30 * 60_000;
   while (watch.violations.length === 0 && scheduler.now < rest) {
     scheduler.at(rest, () => undefined);
     await scheduler.step();
   }
   let events = 0;
-  for (const plan of plans) {
-    const journal: readonly FleetEvent[] = await shared.events(plan.id);
+  const states = [];
+  for (const id of runs.ids) {
+    const journal: readonly FleetEvent[] = await shared.events(id);
     events += journal.length;
+    if (watch.violations.length === 0)
+      for (const problem of judgeJournal(journal, null)) watch.violate(problem);
     const state = replay(journal);
-    if (!state || watch.violations.length > 0) continue;
-    for (const problem of [...judgeJournal(journal, null), ...judgeHosts(world, state)])
-      watch.violate(problem);
+    if (state) states.push(state);
   }
+  if (watch.violations.length === 0) for (const problem of judgeHosts(world, states)) watch.violate(problem);
   for (const host of world.hosts) {
     if (nextEvent(world.machine(host)) !== null && watch.violations.length === 0)
       watch.violate(`${host} does not come to rest`);
   }
   for (const violation of watch.violations) trace(`VIOLATED ${violation}`);
-  return { seed, violations: watch.violations, ends, events, controllers: born, virtualMs };
+  return {
+    seed,
+    violations: watch.violations,
+    ends: states.map((s) => s.status),
+    events,
+    controllers: runs.born,
+    virtualMs,
+    counts: watch.counter.counts,
+  };
 }
 
-function describe(event: FleetEvent): string {
-  const who = event.host === undefined ? "" : `${event.host}/${event.attempt} `;
-  const move =
-    event.type === "host.state" || event.type === "rollout.state"
-      ? `${event.data.from} -> ${event.data.to} `
-      : "";
-  return `${event.seq} ${event.rollout} ${event.type} ${who}${move}${event.msg}`;
+function traceHosts(world: World, trace: (line: string) => void): void {
+  world.watch((host, operation, p, before, after) => {
+    const [was, is] = [before.disk.state, after.disk.state];
+    if (is && is !== was && operation !== "check")
+      trace(
+        `  ${host} obeys ${operation} of ${p.RUN}/${p.ATTEMPT}: ${was?.phase ?? "nothing"} -> ${is.phase}`,
+      );
+  });
 }

@@ -1,6 +1,7 @@
 /** When everything has come to rest: does the journal tell the truth, and is every host where it may be? */
 import { isDeepStrictEqual } from "node:util";
 import { profilePath } from "../lab/machine/model.ts";
+import { isAtRisk } from "../rollout/classes.ts";
 import { type FleetEvent, FleetEvent as FleetEventSchema } from "../rollout/events.ts";
 import { type RolloutState, replay } from "../rollout/state.ts";
 import type { World } from "./world.ts";
@@ -27,32 +28,70 @@ export function judgeJournal(events: readonly FleetEvent[], believed: RolloutSta
   return problems;
 }
 
-/** Journal against machines. */
-export function judgeHosts(world: World, state: RolloutState): string[] {
-  const problems: string[] = [];
-  for (const host of state.hosts.values()) {
-    const m = world.machine(host.name);
-    const systems = world.systems.get(host.name);
-    if (!systems) continue;
-    const profile = profilePath(m.disk);
-    const [from, to] = [systems.from.path, systems.to.path];
-    const at = (path: string) => (path === from ? "from" : path === to ? "to" : path || "nothing");
-    const say = (what: string) =>
-      problems.push(
-        `${state.plan.id} ${host.name} is ${host.state} in the journal, but ${what} (runs ${at(m.memory?.current ?? "")}, profile ${at(profile)}, phase ${m.disk.state?.phase ?? "none"})`,
-      );
-    if (m.memory && (m.memory.timers.length > 0 || m.memory.jobs.length > 0))
-      say("something is still armed there");
-    if (m.memory && m.memory.current !== from && m.memory.current !== to) say("it runs neither system");
-    const reported = ["failed", "unknown", "drifted"].includes(host.state);
-    if (reported) continue;
-    const shall = host.state === "updated" || (host.state === "skipped" && profile === to) ? to : from;
-    // Tried again and not come far: what the attempt before it left behind stands, and the host catches up later.
-    const either =
-      host.attempt > 1 && host.state !== "updated" && host.state !== "reverted" && profile === to;
-    if (either && m.memory?.current === to) continue;
-    if (profile !== shall) say(`its profile is not ${at(shall)}`);
-    if (m.memory && m.memory.current !== shall) say(`it does not run ${at(shall)}`);
+/** Journals against machines, `runs` in the order they were begun: each takes a host from where the one before left it. */
+export function judgeHosts(world: World, runs: readonly RolloutState[]): string[] {
+  return world.hosts.flatMap((host) => {
+    const place = expected(world, runs, host);
+    return place ? judgeHost(world, host, place) : [];
+  });
+}
+
+interface Expected {
+  /** The run that had it last, and what its journal says. */
+  readonly told: string;
+  /** Systems it may run for good. */
+  readonly systems: ReadonlySet<string>;
+  /** A person knows that something is wrong with it. */
+  readonly reported: boolean;
+}
+
+function expected(world: World, runs: readonly RolloutState[], name: string): Expected | null {
+  let systems = new Set([world.systems.get(name)?.from.path ?? ""]);
+  const every = new Set(systems);
+  let told: string | null = null;
+  let reported = false;
+  for (const { plan, hosts, targets } of runs) {
+    const [host, target] = [hosts.get(name), targets.get(name)];
+    if (!host || !target) continue;
+    told = `${plan.id} ${name} is ${host.state} in the journal`;
+    every.add(target.to);
+    switch (host.state) {
+      case "updated":
+        systems = new Set([target.to]);
+        reported = false;
+        break;
+      case "reverted":
+        systems = new Set([host.previous ?? [...systems][0] ?? ""]);
+        reported = false;
+        break;
+      case "failed":
+      case "unknown":
+      case "drifted":
+        reported = true;
+        break;
+      default:
+        // Passed over; or tried again and not come far: what the attempt before it left behind stands.
+        if (host.state === "skipped" || host.attempt > 1 || isAtRisk(host)) systems.add(target.to);
+    }
   }
+  return told === null ? null : { told, systems: reported ? every : systems, reported };
+}
+
+function judgeHost(world: World, name: string, { told, systems, reported }: Expected): string[] {
+  const problems: string[] = [];
+  const m = world.machine(name);
+  const { from, to, next } = world.systems.get(name) ?? {};
+  const profile = profilePath(m.disk);
+  const at = (path: string) =>
+    path === from?.path ? "r1" : path === to?.path ? "r2" : path === next?.path ? "r3" : path || "nothing";
+  const state = `runs ${at(m.memory?.current ?? "")}, profile ${at(profile)}, phase ${m.disk.state?.phase ?? "none"}`;
+  const say = (what: string) => problems.push(`${told}, but ${what} (${state})`);
+  if (m.memory && (m.memory.timers.length > 0 || m.memory.jobs.length > 0))
+    say("something is still armed there");
+  if (m.memory && !systems.has(m.memory.current))
+    say(`it runs neither of ${[...systems].map(at).join(", ")}`);
+  if (reported) return problems;
+  if (!systems.has(profile)) say(`its profile is not one of ${[...systems].map(at).join(", ")}`);
+  if (m.memory && m.memory.current !== profile) say("it runs something else than its profile");
   return problems;
 }

@@ -1,9 +1,13 @@
 /** The promises of a rollout, checked against what really happens on the machines, at the moment it happens. */
 import type { Activation } from "../host/driver.ts";
-import type { Machine } from "../lab/machine/model.ts";
+import type { CheckResult, Observation } from "../host/protocol.ts";
+import { holds, type Machine } from "../lab/machine/model.ts";
 import type { Parameters } from "../lab/machine/operations/operation.ts";
 import type { Plan, PlannedHost } from "../plan/model.ts";
-import { windowState } from "../plan/windows.ts";
+import { TERMINAL_STATES } from "../rollout/events.ts";
+import { Counter } from "./counts.ts";
+import { isOpenByTheWall } from "./local-windows.ts";
+import { JournalWatch } from "./watch-journals.ts";
 import type { World } from "./world.ts";
 
 /** A guard asks first, then the host is touched: what broke in between nobody could know. */
@@ -16,19 +20,19 @@ interface Streak {
 
 export class Watch {
   readonly violations: string[] = [];
+  readonly counter = new Counter();
+  readonly journals = new JournalWatch((what) => this.violate(what), this.counter);
   readonly #world: World;
-  readonly #plans: ReadonlyMap<string, Plan>;
-  readonly #targets: ReadonlyMap<string, PlannedHost>;
   readonly #starts = new Map<string, number>();
   readonly #streaks = new Map<string, Streak>();
+  /** `host run` that said when it was last asked that it does not want to be changed. */
+  readonly #unwilling = new Set<string>();
   /** Clocks were set or controllers froze: durations cannot be judged to the millisecond. */
   readonly #clocksLie: boolean;
 
-  constructor(world: World, plans: ReadonlyMap<string, Plan>, clocksLie: boolean) {
+  constructor(world: World, clocksLie: boolean) {
     this.#world = world;
-    this.#plans = plans;
     this.#clocksLie = clocksLie;
-    this.#targets = new Map([...plans.values()].flatMap((p) => p.hosts.map((h) => [h.name, h] as const)));
     world.watch((host, operation, p, before, after) => this.#operated(host, operation, p, before, after));
   }
 
@@ -36,9 +40,23 @@ export class Watch {
     this.violations.push(`${this.#world.scheduler.now}: ${what}`);
   }
 
+  /** What a host said of itself, as its controller got to know it. */
+  looked(host: string, run: string, { hold, lock }: Observation): void {
+    if (hold || lock) this.#unwilling.add(`${host} ${run}`);
+    else this.#unwilling.delete(`${host} ${run}`);
+  }
+
+  /** The word to activate, as it arrives. */
+  asked(host: string, { rollout }: Activation): void {
+    if (this.#unwilling.has(`${host} ${rollout}`))
+      this.violate(`${host} was told to activate by ${rollout}, to which it had said that it is held`);
+  }
+
   /** An answer to a health check that reached its controller. */
-  heard(host: string, healthy: boolean, activation: Activation | undefined): void {
+  heard(host: string, results: readonly CheckResult[], activation: Activation | undefined): void {
+    if (results.some((r) => r.status === "retry")) this.counter.add("notNow");
     if (!activation) return;
+    const healthy = results.every((r) => r.status === "ok");
     const key = `${host} ${activation.rollout}/${activation.attempt}`;
     const streak = this.#streaks.get(key) ?? { since: null, checks: 0 };
     this.#streaks.set(
@@ -52,17 +70,17 @@ export class Watch {
   #operated(host: string, operation: string, p: Parameters, before: Machine, after: Machine): void {
     const [was, is] = [before.disk.state, after.disk.state];
     if (!is) return;
-    const plan = this.#plans.get(is.rollout);
-    const target = this.#targets.get(host);
-    if (!plan || !target) return;
+    const run = this.journals.stateOf(is.rollout);
+    const target = run?.targets.get(host);
+    if (!run || !target) return;
+    const { plan } = run;
     const key = `${host} ${is.rollout}/${is.attempt}`;
     if (operation === "activate" && (was?.rollout !== is.rollout || was.attempt !== is.attempt)) {
       const starts = (this.#starts.get(key) ?? 0) + 1;
       this.#starts.set(key, starts);
       if (starts > 1) this.violate(`${key} was activated ${starts} times`);
       this.#mayBeTouched(plan, target, "activated");
-      if (!this.#clocksLie && !windowState(target.windows, this.#world.scheduler.now).open)
-        this.violate(`${key} was activated outside of its maintenance window`);
+      this.#mayBegin(plan, target, key, before);
     }
     if (operation === "commit" && was?.phase === "activated" && is.phase === "committed")
       this.#mayCommit(plan, key);
@@ -72,6 +90,26 @@ export class Watch {
       this.#mayBeTouched(plan, target, "sent back");
     if (was && is.fence < was.fence)
       this.violate(`${host} obeyed fence ${is.fence} after ${was.fence} (${p.RUN})`);
+  }
+
+  /** Did the host, and its site, allow it? */
+  #mayBegin({ id }: Plan, { windows, name }: PlannedHost, key: string, before: Machine): void {
+    const { hold, lock } = before.disk;
+    const { now } = this.#world.scheduler;
+    if (lock || (hold && holds(hold, now))) this.violate(`${key} was activated while it was held`);
+    if (!this.#clocksLie && !isOpenByTheWall(windows, now))
+      this.violate(`${key} was activated outside of its maintenance window`);
+    this.counter.add("activations");
+    if (windows.length > 0) this.counter.add("activationsInWindows");
+    const beside = (other: string) => {
+      const theirs = other !== name && this.#world.isAtRisk(other) && this.#runAt(other);
+      return theirs && theirs !== id;
+    };
+    if (this.#world.hosts.some(beside)) this.counter.add("interleaved");
+  }
+
+  #runAt(host: string): string | undefined {
+    return this.#world.machine(host).disk.state?.rollout;
   }
 
   #mayCommit(plan: Plan, key: string): void {
@@ -92,21 +130,25 @@ export class Watch {
     const { limits } = plan;
     const world = this.#world;
     const atRisk = world.hosts.filter((name) => name === host.name || world.isAtRisk(name));
-    const all = atRisk.flatMap((name) => this.#targets.get(name) ?? []);
-    const own = new Set(plan.hosts.map((h) => h.name));
+    const places = new Map(this.journals.states.flatMap((s) => [...s.targets]));
+    const all = atRisk.flatMap((name) => places.get(name) ?? []);
     // What lost its power takes no slot and goes through no gateway; unavailable it is.
     const busy = all.filter((h) => h.name === host.name || world.isBusy(h.name, GUARD_LATENCY_MS));
-    const mine = busy.filter((h) => own.has(h.name));
+    const mine = busy.filter((h) => h.name === host.name || this.#runAt(h.name) === plan.id);
     const at = (list: readonly PlannedHost[], same: (h: PlannedHost) => boolean) => list.filter(same).length;
     const most = (what: string, n: number, limit: number | null | undefined) => {
       if (limit !== null && limit !== undefined && n > limit)
         this.violate(`${host.name} ${how} by ${plan.id}: ${what} ${n} > ${limit} (${atRisk.join(" ")})`);
     };
     const { role, site } = host;
+    const owners = new Set([plan.id, ...atRisk.map((name) => this.#runAt(name))]);
+    const concerned = this.journals.states.filter(
+      (s) => owners.has(s.plan.id) || !TERMINAL_STATES.has(s.status),
+    );
     // Across runs each keeps to its own number, so together they keep to the largest.
     const joint = (pick: (p: Plan) => number | null | undefined) =>
-      [...this.#plans.values()].reduce<number | null>((most, p) => {
-        const limit = pick(p);
+      concerned.reduce<number | null>((most, s) => {
+        const limit = pick(s.plan);
         return limit === null || limit === undefined ? most : Math.max(most ?? 0, limit);
       }, null);
     const inRole = (h: PlannedHost) => h.role === role;

@@ -11,6 +11,8 @@ import type { Scheduler } from "./scheduler.ts";
 export interface ModelSystems {
   readonly from: StoreEntry;
   readonly to: StoreEntry;
+  /** Of a release after that. */
+  readonly next?: StoreEntry;
 }
 
 /** How good a site's link is. Milliseconds; probabilities per call. */
@@ -40,6 +42,8 @@ export class World {
   /** Since when something outside of any rollout makes a host unfit to serve. */
   readonly unfitSince = new Map<string, number>();
   readonly #unfit = new Map<string, number>();
+  /** Hosts whose users would rather not be disturbed, until then. */
+  readonly #notNow = new Map<string, number>();
   readonly #machines = new Map<string, Machine>();
   readonly #watchers: Watcher[] = [];
   /** The last attempt each host was seen to have come to the end of. */
@@ -143,6 +147,14 @@ export class World {
   restoreSite(site: string): void {
     this.#down.set(site, (this.#down.get(site) ?? 0) - 1);
     for (const [host, at] of this.siteOf) if (at === site) this.unmarkUnfit(host);
+  }
+
+  notNowUntil(host: string, at: number): void {
+    this.#notNow.set(host, Math.max(at, this.#notNow.get(host) ?? 0));
+  }
+
+  isNotNow(host: string): boolean {
+    return this.scheduler.now < (this.#notNow.get(host) ?? 0);
   }
 
   markUnfit(host: string): void {

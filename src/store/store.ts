@@ -58,7 +58,12 @@ export interface HostRecord {
   readonly owes?: { readonly run: RunId; readonly revision: string; readonly since: number };
   readonly failures?: number;
   /** Left behind by a run while an activation, or the way back, was under way: unavailable until it is seen at rest. */
-  readonly unsettled?: { readonly run: RunId; readonly since: number };
+  readonly unsettled?: {
+    readonly run: RunId;
+    readonly since: number;
+    /** The gateway it was reached through when its run was superseded with it still in flight. */
+    readonly via?: string;
+  };
 }
 
 /** What to change of a host's record: an explicit `undefined` removes a field. */

@@ -198,6 +198,21 @@ describe("a lab host refuses", () => {
     expect(call(free, "activate", activation(to), T0).exit).toBe(0);
   });
 
+  it("neither once a hold has ended by itself", () => {
+    const until = {
+      KIND: "hold",
+      ACTION: "set",
+      BY: "ann",
+      REASON: "mains work",
+      UNTIL: `${T0 / 1000 + 60}`,
+    };
+    const held = call(staged(), "note", until, T0).machine;
+    expect(probe(held, T0 + 59_000).hold).toMatchObject({ by: "ann" });
+    expect(call(held, "activate", activation(to), T0 + 59_000).exit).toBe(43);
+    expect(probe(held, T0 + 60_000).hold).toBeNull();
+    expect(call(held, "activate", activation(to), T0 + 60_000).exit).toBe(0);
+  });
+
   it("to commit what it left", () => {
     const m = settle(activated());
     expect(call(m, "commit", activation(to), T0 + 60_000).exit).toBe(49);

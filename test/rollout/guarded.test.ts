@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { Context } from "../../src/rollout/context.ts";
 import type { GuardReading } from "../../src/rollout/effects.ts";
 import type { HostState } from "../../src/rollout/events.ts";
-import { giveBack } from "../../src/rollout/interpret.ts";
+import { giveBack } from "../../src/rollout/guarded.ts";
 import type { RolloutState } from "../../src/rollout/state.ts";
 import { pollMs } from "../../src/rollout/timing.ts";
 import {
@@ -89,6 +89,22 @@ describe("guards", () => {
     });
     expect(asked(at("updated"), [reading()])).toEqual({ events: [], effects: [] });
     expect(asked(at("activating"), [reading()])).toEqual({ events: [], effects: [] });
+  });
+
+  test("agree so late that the change would not be over before the window closes", () => {
+    const need = PLAN.policy.minHealthyTimeMs + PLAN.policy.confirmTimeoutMs;
+    const windowed = (lengthMs: number) => {
+      const windows = [{ days: [], start: "12:00", lengthMs, tz: "UTC" } as const];
+      return { ...PLAN, hosts: PLAN.hosts.map((h) => ({ ...h, windows })) };
+    };
+    expect(asked(at("staged", windowed(MINUTE + need)), [reading()]).effects).toHaveLength(1);
+    expect(asked(at("staged", windowed(MINUTE + need - 1)), [reading()])).toEqual({
+      events: [],
+      effects: [],
+    });
+    // Going back is not put off for it.
+    const back = at("updated", windowed(MINUTE), run("rolling_back"));
+    expect(asked(back, [reading()]).effects).toHaveLength(1);
   });
 
   test("agree, but its slot is gone: not the one it holds by asking", () => {

@@ -5,7 +5,7 @@ import type { Policy } from "../../src/plan/policy.ts";
 import type { Outcome } from "../../src/rollout/effects.ts";
 import type { HostState } from "../../src/rollout/events.ts";
 import type { RolloutState } from "../../src/rollout/state.ts";
-import { at, done, FROM, looked, on, PLAN, planWith, TO } from "../support/one-host.ts";
+import { at, done, FROM, file, looked, on, PLAN, planWith, TO } from "../support/one-host.ts";
 import { anObservation, host } from "../support/run.ts";
 
 describe("copied", () => {
@@ -117,6 +117,27 @@ describe("done", () => {
   test("of a host that is not in this run: nothing", () => {
     const outcome = { ...done("commit", {}), effect: { kind: "commit", host: "z" } } as Outcome;
     expect(on(at("committing"), outcome)).toEqual({ events: [], effects: [] });
+  });
+});
+
+describe("it answered, and nothing had begun there", () => {
+  const hold = { by: "ann", reason: "new disk", until: 0 };
+
+  test("it is begun again, unless it is held by now", () => {
+    const seen = anObservation(FROM);
+    expect(on(at("unknown"), looked(seen)).events).toMatchObject([{ data: { to: "staged" } }]);
+    expect(on(at("unknown"), looked({ ...seen, closureValid: false })).events).toMatchObject([
+      { data: { to: "staging" } },
+    ]);
+    for (const closureValid of [true, false])
+      expect(on(at("unknown"), looked({ ...seen, closureValid, hold })).events).toMatchObject([
+        { msg: "held by ann: new disk", data: { from: "unknown", to: "deferred" } },
+      ]);
+  });
+
+  test("a hold changes nothing about what has begun", () => {
+    const seen = anObservation(TO, { hold, state: file("activated") });
+    expect(on(at("unknown"), looked(seen)).events).toMatchObject([{ data: { to: "confirming" } }]);
   });
 });
 

@@ -6,7 +6,8 @@ import { attend } from "../../src/rollout/attend.ts";
 import { decide } from "../../src/rollout/decide.ts";
 import type { GuardReading } from "../../src/rollout/effects.ts";
 import type { EventBody } from "../../src/rollout/events.ts";
-import { giveBack, interpret } from "../../src/rollout/interpret.ts";
+import { giveBack } from "../../src/rollout/guarded.ts";
+import { interpret } from "../../src/rollout/interpret.ts";
 import { aHost, anInventory, aPlan, system } from "../support/fleet.ts";
 import { aContext, anObservation, aRun, host, progress, run, T0 } from "../support/run.ts";
 

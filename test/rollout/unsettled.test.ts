@@ -221,6 +221,45 @@ describe("left behind by a run that ended", () => {
     expect(leftovers.places).toEqual([]);
   });
 
+  describe("superseded in flight, behind a gateway", () => {
+    const behind = { ...plan, hosts: plan.hosts.map((h) => (h.name === "a" ? { ...h, via: "c" } : h)) };
+    const left = async (...more: readonly EventBody[]) => {
+      const { store, fleet } = await ended();
+      await rememberUnsettled(store, aRun(behind, ...givenUp.slice(0, -1), ...more), T0);
+      const leftovers = new Leftovers(store, performer(fleet));
+      await leftovers.refresh();
+      return { leftovers, a: fleet.hosts.get("a") ?? {} };
+    };
+    const elsewhere = ({ places }: Leftovers): Elsewhere => new Map(places.map((p) => [p.name, p]));
+    const wide = aRun(
+      { ...rest, limits: { ...rest.limits, maxUnavailable: 9 } },
+      run("running"),
+      wave("wave.start", 1),
+    );
+    /** A second look, after the first one has come to its end. */
+    const looked = async (leftovers: Leftovers) => {
+      leftovers.look(T0, new AbortController().signal, () => undefined);
+      await new Promise((resolve) => setImmediate(resolve));
+    };
+
+    test("the gateway waits while it is at work there", async () => {
+      const { leftovers } = await left();
+      expect(block(wide, "c", elsewhere(leftovers))).toBe("hosts behind it are in flight");
+      await looked(leftovers);
+      expect(block(wide, "c", elsewhere(leftovers))).toBe("hosts behind it are in flight");
+    });
+
+    test("not for one that does not answer, or has been given up", async () => {
+      const { leftovers, a } = await left();
+      Object.assign(a, { reachable: false });
+      await looked(leftovers);
+      expect(leftovers.places).toHaveLength(1);
+      expect(block(wide, "c", elsewhere(leftovers))).toBeNull();
+      const lost = await left(host("a", "failed", { failure: silent }));
+      expect(block(wide, "c", elsewhere(lost.leftovers))).toBeNull();
+    });
+  });
+
   test("a run that has met it at rest goes by its own word", () => {
     const elsewhere: Elsewhere = new Map([
       ["a", { name: "a", role: "peer", site: "gent", cluster: null, via: null }],

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { EXIT, FleetError } from "../../errors.ts";
 import { currentTarget } from "../../operate/current-target.ts";
 import type { Plan } from "../../plan/model.ts";
-import { startRun } from "../../rollout/launch.ts";
+import { startRun } from "../../rollout/begin.ts";
 import type { HostRecord, Store } from "../../store/store.ts";
 import { plural, shortRevision } from "../../ui/view/format.ts";
 import { defineCommand, type OptionSpec } from "../command.ts";

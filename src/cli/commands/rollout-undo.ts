@@ -1,9 +1,11 @@
 import { z } from "zod";
 import { EXIT, FleetError } from "../../errors.ts";
+import { startRun } from "../../rollout/begin.ts";
 import { applyCommand } from "../../rollout/commands.ts";
 import { TERMINAL_STATES } from "../../rollout/events.ts";
-import { newRunId, planTo, startRun } from "../../rollout/launch.ts";
+import { newRunId } from "../../rollout/launch.ts";
 import { type RolloutState, replay } from "../../rollout/state.ts";
+import { changedBy, planUndo } from "../../rollout/undo.ts";
 import type { Store } from "../../store/store.ts";
 import { defineCommand } from "../command.ts";
 import { controllerOf } from "../controllers.ts";
@@ -37,25 +39,13 @@ export const command = defineCommand({
       await driveRun(app, run.id, store, await app.remote(inventory), { inventory, planShown: true });
       state = await stateOf(store, run.id);
     }
-    const changed = changedBy(state);
-    const selected = await app.hosts(inventory, store);
     const now = app.clock.now();
-    const plan = planTo({
+    const plan = planUndo(state, {
       id: newRunId("r", now),
-      kind: "undo",
       inventory,
-      hosts: selected.filter((h) => changed.has(h.name)),
-      revision: `undo of ${run.id}`,
+      hosts: await app.hosts(inventory, store),
       now,
-      known: new Map(
-        state.plan.hosts.flatMap((h) =>
-          changed.has(h.name) ? [[h.name, { reachable: true, current: h.to }] as const] : [],
-        ),
-      ),
-      targets: new Map([...changed].map(([name, toplevel]) => [name, { toplevel, size: 0 }])),
-      force: false,
-      waveless: !options.waves,
-      reverts: run.id,
+      waves: options.waves,
     });
     if (plan.hosts.length === 0)
       throw new FleetError("limit-no-match", "none of the selected hosts was changed by it");
@@ -76,11 +66,3 @@ async function stateOf(store: Store, id: string): Promise<RolloutState> {
   if (!state) throw new FleetError("rollout-not-found", `${id} has no journal`);
   return state;
 }
-
-/** Host -> the system it ran before. */
-const changedBy = (state: RolloutState): ReadonlyMap<string, string> =>
-  new Map(
-    [...state.hosts.values()].flatMap((h) =>
-      h.state === "updated" && h.previous !== null ? [[h.name, h.previous] as const] : [],
-    ),
-  );

@@ -27,6 +27,9 @@ export interface Note {
   readonly time: number;
 }
 
+/** A hold whose end has passed does not count. */
+export const holds = (hold: Note, now: number): boolean => hold.time === 0 || now / 1000 < hold.time;
+
 export interface Disk {
   /** Bytes. */
   readonly capacity: number;

@@ -10,7 +10,7 @@ import {
   otherRuns,
   startActivation,
 } from "../activation.ts";
-import { bootId, type Machine, type Run, withDisk, withMemory } from "../model.ts";
+import { bootId, holds, type Machine, type Run, withDisk, withMemory } from "../model.ts";
 import {
   checkFence,
   did,
@@ -26,9 +26,7 @@ const isSystem = (m: Machine, path: string): boolean => m.disk.store[path]?.syst
 
 function checkHolds(m: Machine, now: number): void {
   const { hold, lock } = m.disk;
-  if (hold && (hold.time === 0 || now / 1000 < hold.time)) {
-    throw new Refused("held", `held by ${hold.by}: ${hold.reason}`);
-  }
+  if (hold && holds(hold, now)) throw new Refused("held", `held by ${hold.by}: ${hold.reason}`);
   if (lock) throw new Refused("held", `locked by ${lock.by}: ${lock.reason}`);
 }
 

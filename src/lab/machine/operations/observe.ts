@@ -1,7 +1,7 @@
 /** probe, evidence, facts: reading only. [pure] */
 import type { Evidence, HostFacts, Observation } from "../../../host/protocol.ts";
 import { hasJob, hasTimer, otherRuns } from "../activation.ts";
-import { bootId, hostPublicKey, type Machine, type Note, profilePath } from "../model.ts";
+import { bootId, holds, hostPublicKey, type Machine, type Note, profilePath } from "../model.ts";
 import { closureIn, freeBytes } from "../store.ts";
 import { needRun, needSystem, type Operation, said } from "./operation.ts";
 
@@ -19,7 +19,8 @@ const hostname = (m: Machine): string => (m.memory?.kind === "installer" ? "nixo
 const uptime = (m: Machine, now: number): number =>
   m.power.kind === "on" ? Math.max(0, now - m.power.since) / 1000 : 0;
 
-const held = (n: Note | null) => (n ? { by: n.by, reason: n.reason, until: n.time } : null);
+const held = (n: Note | null, now: number) =>
+  n && holds(n, now) ? { by: n.by, reason: n.reason, until: n.time } : null;
 const locked = (n: Note | null) => (n ? { by: n.by, reason: n.reason, since: n.time } : null);
 
 function rebootPending(m: Machine): boolean {
@@ -57,7 +58,7 @@ export const probe: Operation = (m, p, now) => {
     closureValid: to === null ? null : m.disk.store[to]?.system !== undefined,
     disk: { storeFree: free, bootFree: 400 * KiB, rootFree: free },
     memory: MEMORY_KIB,
-    hold: held(m.disk.hold),
+    hold: held(m.disk.hold, now),
     lock: locked(m.disk.lock),
     foreign: [],
     otherRuns: [...otherRuns(m, run)],

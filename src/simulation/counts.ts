@@ -1,0 +1,59 @@
+/** How often what makes a seed interesting really happened: without it a promise kept proves nothing. */
+const NAMES = [
+  "undone",
+  "superseded",
+  "refusedOverlaps",
+  "reopened",
+  "namedRetries",
+  "promotions",
+  "activations",
+  "activationsInWindows",
+  "waitsForWindows",
+  "refusals",
+  "notNow",
+  "rivals",
+  "interleaved",
+] as const;
+
+export type Count = (typeof NAMES)[number];
+export type Counts = Readonly<Record<Count, number>>;
+
+const WORDS: Readonly<Record<Count, string>> = {
+  undone: "undo runs",
+  superseded: "superseded",
+  refusedOverlaps: "overlaps refused",
+  reopened: "ended runs retried",
+  namedRetries: "retries of named hosts",
+  promotions: "promotions past gates",
+  activations: "activations",
+  activationsInWindows: "of them in windows",
+  waitsForWindows: "waits for windows",
+  refusals: "hosts refused by hold or lock",
+  notNow: 'checks answered "not now"',
+  rivals: "rival controllers",
+  interleaved: "activations while another rollout had hosts in flight",
+};
+
+export class Counter {
+  readonly #counts = new Map<Count, number>();
+
+  add(name: Count, n = 1): void {
+    this.#counts.set(name, (this.#counts.get(name) ?? 0) + n);
+  }
+
+  take(counts: Counts): void {
+    for (const name of NAMES) this.add(name, counts[name]);
+  }
+
+  get counts(): Counts {
+    return Object.fromEntries(NAMES.map((name) => [name, this.#counts.get(name) ?? 0])) as Record<
+      Count,
+      number
+    >;
+  }
+
+  /** One line for people. */
+  get text(): string {
+    return NAMES.map((name) => `${this.#counts.get(name) ?? 0} ${WORDS[name]}`).join(", ");
+  }
+}

@@ -1,0 +1,42 @@
+/**
+ * What people around a rollout are up to, and how their sites are open. Drawn from a stream of its own: what a seed
+ * meant before there were any stays what it was. [pure]
+ */
+import { Random } from "./random.ts";
+
+export interface Intentions {
+  /** Whatever they do is drawn from here, too. */
+  readonly luck: Random;
+  /** Sites have maintenance windows in their own time. */
+  readonly windows: boolean;
+  /** Chance that somebody undoes a run that has paused or ended. */
+  readonly undo: number;
+  /** How often somebody starts a newer rollout over those that are not finished. */
+  readonly supersede: number;
+  /** Chance that a run that ended with failures is tried again. */
+  readonly reopen: number;
+  /** Holds, locks and "not now" of hosts. */
+  readonly refusals: number;
+  /** Retries of named hosts, promotions to a wave or past all. */
+  readonly words: number;
+  /** More controllers for whatever run there is. */
+  readonly rivals: number;
+}
+
+const SALT = 0x776f726c;
+
+export function intentionsOf(seed: number): Intentions {
+  const luck = new Random(seed ^ SALT);
+  const busy = luck.chance(0.65);
+  const some = (n: number): number => (luck.chance(0.45) && busy ? n : 0);
+  return {
+    luck,
+    windows: some(1) > 0,
+    undo: some(0.6),
+    supersede: some(luck.int(1, 3)),
+    reopen: some(0.5),
+    refusals: some(luck.int(1, 5)),
+    words: some(luck.int(1, 4)),
+    rivals: some(luck.int(1, 2)),
+  };
+}

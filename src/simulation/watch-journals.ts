@@ -1,0 +1,132 @@
+/** The promises that journals alone can break: who drives whom, gates, windows, retries, undos. Reads along as they are written. */
+import type { Plan } from "../plan/model.ts";
+import { estimateMs, fits } from "../plan/windows.ts";
+import { type EventOf, type FleetEvent, TERMINAL_STATES } from "../rollout/events.ts";
+import { evolve, type RolloutState } from "../rollout/state.ts";
+import type { Counter } from "./counts.ts";
+
+type HostMove = EventOf<"host.state">;
+
+export class JournalWatch {
+  readonly #states = new Map<string, RolloutState>();
+  /** Gates an operator's word has passed, by run. */
+  readonly #promoted = new Map<string, number>();
+  readonly #furthest = new Map<string, number>();
+  readonly #violate: (what: string) => void;
+  readonly #counter: Counter;
+
+  constructor(violate: (what: string) => void, counter: Counter) {
+    this.#violate = violate;
+    this.#counter = counter;
+  }
+
+  /** In the order they were begun. */
+  get states(): readonly RolloutState[] {
+    return [...this.#states.values()];
+  }
+
+  get unfinished(): readonly RolloutState[] {
+    return this.states.filter((s) => !TERMINAL_STATES.has(s.status));
+  }
+
+  stateOf(run: string): RolloutState | undefined {
+    return this.#states.get(run);
+  }
+
+  readonly read = (run: string, events: readonly FleetEvent[]): void => {
+    const retry = events.find((e) => e.type === "rollout.command" && e.data.command === "retry");
+    if (retry?.type === "rollout.command" && retry.data.hosts !== undefined) {
+      this.#counter.add("namedRetries");
+      this.#onlyNamed(run, new Set(retry.data.hosts), events);
+    }
+    for (const event of events) {
+      const before = this.#states.get(run) ?? null;
+      if (before) this.#goesOn(before, event);
+      const state = evolve(before, event);
+      this.#states.set(run, state);
+      if (!before) this.#begins(state.plan);
+    }
+  };
+
+  #begins(plan: Plan): void {
+    this.#alone(plan);
+    if (plan.reverts === undefined) return;
+    this.#counter.add("undone");
+    const reverted = this.#states.get(plan.reverts);
+    if (!reverted || !TERMINAL_STATES.has(reverted.status))
+      this.#violate(`${plan.id} undoes ${plan.reverts}, which has not ended`);
+    for (const { name, from, to } of plan.hosts) {
+      const host = reverted?.hosts.get(name);
+      const was = reverted?.targets.get(name)?.to;
+      if (host?.state !== "updated" || host.previous !== to || was !== from)
+        this.#violate(`${plan.id} undoes ${plan.reverts}: ${name} ${from} -> ${to} is not what it did there`);
+    }
+  }
+
+  /** No other run may have these hosts until it is over. */
+  #alone(plan: Plan): void {
+    const names = new Set(plan.hosts.map((h) => h.name));
+    for (const other of this.unfinished) {
+      const common = other.plan.hosts.filter((h) => names.has(h.name)).map((h) => h.name);
+      if (other.plan.id !== plan.id && common.length > 0)
+        this.#violate(`${plan.id} and ${other.plan.id} drive ${common.join(" ")} at the same time`);
+    }
+  }
+
+  #goesOn(state: RolloutState, event: FleetEvent): void {
+    switch (event.type) {
+      case "rollout.state":
+        if (event.data.to === "superseded") this.#counter.add("superseded");
+        if (event.data.reason === "window") this.#counter.add("waitsForWindows");
+        if (TERMINAL_STATES.has(state.status) && !TERMINAL_STATES.has(event.data.to)) {
+          this.#counter.add("reopened");
+          this.#alone(state.plan);
+        }
+        return;
+      case "rollout.command": {
+        const { command, full, toWave } = event.data;
+        if (command !== "promote") return;
+        if (full === true || toWave !== undefined) this.#counter.add("promotions");
+        const to = full ? Infinity : (toWave ?? state.wave + 1) - 1;
+        this.#promoted.set(state.plan.id, Math.max(to, this.#promoted.get(state.plan.id) ?? 0));
+        return;
+      }
+      case "wave.start":
+        this.#mayBegin(state, event.wave ?? 0);
+        return;
+      case "host.state":
+        this.#moves(state, event);
+        return;
+      default:
+    }
+  }
+
+  #mayBegin(state: RolloutState, wave: number): void {
+    const { id, policy } = state.plan;
+    const furthest = this.#furthest.get(id) ?? 0;
+    if (wave <= furthest) return; // Again, for hosts that are retried.
+    this.#furthest.set(id, wave);
+    const proved = [...state.hosts.values()].some((h) => h.wave === furthest && h.state === "updated");
+    if (policy.promote === "manual" && proved && (this.#promoted.get(id) ?? 0) < furthest)
+      this.#violate(`${id} went on to wave ${wave}, and nobody promoted it past wave ${furthest}`);
+  }
+
+  #moves({ plan, targets }: RolloutState, { host = "", ts, data }: HostMove): void {
+    const { windows = [] } = targets.get(host) ?? {};
+    const need = estimateMs(plan.policy);
+    // By the controller's own clock: whether that is right it cannot know.
+    if (data.from === "staged" && data.to === "activating" && !fits(windows, Date.parse(ts), need))
+      this.#violate(`${host} of ${plan.id} was begun, and ${need} ms do not fit into its window`);
+    const refused = data.failure?.code === "host-held";
+    if (data.to === "deferred" && (refused || data.failure === undefined)) this.#counter.add("refusals");
+    if (refused && data.to !== "deferred")
+      this.#violate(`${host} refused ${plan.id}, and was not left alone but ${data.to}`);
+  }
+
+  #onlyNamed(run: string, named: ReadonlySet<string>, events: readonly FleetEvent[]): void {
+    for (const { host = "", attempt = 0, type } of events) {
+      const again = type === "host.state" && attempt > (this.#states.get(run)?.hosts.get(host)?.attempt ?? 0);
+      if (again && !named.has(host)) this.#violate(`${host} of ${run} was tried again, and was not named`);
+    }
+  }
+}
