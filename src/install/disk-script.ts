@@ -1,29 +1,76 @@
-/** What a disk script says it will touch: the last look before anything is erased. Pure. */
+/** What a disk script says it will touch: the last look before anything is erased. What it cannot tell, it refuses. Pure. */
 import type { Disk } from "./disk.ts";
 
-/** Whole disks and partitions a script names below /dev, in order of appearance. */
-export function devicesIn(script: string): readonly string[] {
-  const found = script.match(
-    /\/dev\/(?:disk\/by-[a-z]+\/[A-Za-z0-9._:+@-]+|(?:sd[a-z]+|vd[a-z]+|xvd[a-z]+|hd[a-z]+|nvme\d+n\d+|mmcblk\d+)(?:p?\d+)?)/g,
-  );
-  return [...new Set(found ?? [])].filter((path) => !/^\/dev\/disk\/by-part(label|uuid)\//.test(path));
+/** Paths below /dev that a script names, in order of appearance; lines of comment, and what is no disk, left out. */
+function devicesIn(script: string): readonly string[] {
+  const code = script.replaceAll(/^[ \t]*#.*$/gm, "");
+  const found = code.match(/\/dev(?=[\s"'`;|&<>()/]|$)[^\s"'`;|&<>()]*/gm) ?? [];
+  return [...new Set(found.map((path) => path.replace(/\\$/, "")))].filter((path) => !NO_DISK.test(path));
 }
 
-/** Null when the script touches the planned disk and, of the machine's other disks, none; else what is wrong. */
-export function scriptProblem(
-  script: string,
-  disk: Disk,
-  others: readonly (readonly string[])[],
-): string | null {
+const NO_DISK = /^\/dev\/(?:null|zero|full|u?random|tty|console|std(?:in|out|err)|fd(?:\/\d+)?)$/;
+
+/** Null when the script names the planned disk, and nothing but it, its partitions and what the script makes of them. */
+export function scriptProblem(script: string, disk: Disk): string | null {
   const devices = devicesIn(script);
-  if (devices.length === 0) return null;
-  const isPartOf = (device: string, names: readonly string[]) =>
-    names.some(
-      (n) => device === n || (device.startsWith(n) && /^(-part|p)?\d+$/.test(device.slice(n.length))),
-    );
-  if (!devices.some((d) => isPartOf(d, disk.names))) {
-    return `its disk script formats ${devices[0]}, which is not ${disk.path}`;
-  }
-  const foreign = devices.find((d) => others.some((names) => isPartOf(d, names)));
-  return foreign === undefined ? null : `its disk script also names ${foreign}`;
+  const [first] = devices;
+  if (first === undefined) return "its disk script names no disk";
+  if (!devices.some((d) => isPartOf(d, disk.names)))
+    return `its disk script formats ${first}, which is not ${disk.path}`;
+  const made = madeBy(script);
+  const foreign = devices.find((d) => !isPartOf(d, disk.names) && !made(d));
+  return foreign === undefined
+    ? null
+    : `its disk script also names ${foreign}, which nothing proves to be part of ${disk.path}`;
 }
+
+/** Whether a script makes or uses volume groups: the kernel would take one of the same name from any disk. */
+export const usesVolumeGroups = (script: string): boolean => /\bvg(?:create|change|extend)\b/.test(script);
+
+/** The disk, or a partition of it as the kernel and udev number them: `nvme0n11` is none of `nvme0n1`. */
+function isPartOf(device: string, names: readonly string[]): boolean {
+  return names.some((name) => {
+    if (!device.startsWith(name)) return false;
+    const rest = device.slice(name.length);
+    if (name.startsWith("/dev/disk/")) return /^(?:-part\d+)?$/.test(rest);
+    return (/\d$/.test(name) ? /^(?:p\d+)?$/ : /^\d*$/).test(rest);
+  });
+}
+
+/**
+ * Names that exist because the script makes them, on devices that are looked at themselves: partitions by the label or
+ * id it gives them, what it opens with cryptsetup, logical volumes of the groups it creates.
+ */
+function madeBy(script: string): (device: string) => boolean {
+  const all = (pattern: RegExp) => [...script.matchAll(pattern)].map((m) => m.groups?.it ?? "");
+  const labels = new Set(all(/--change-name=(?<quote>["']?)\d+:(?<it>.*?)\k<quote>(?=\s)/g));
+  const ids = new Set(
+    all(/--partition-guid=["']?\d+:(?<it>[0-9A-Fa-f-]{36})/g).map((id) => id.toLowerCase()),
+  );
+  const opened = new Set(
+    all(
+      /cryptsetup\s+(?:-\S+\s+)*(?:open|luksOpen)\s+(?:-\S+\s+)*["']?\/dev\/[^\s"']+["']?\s+["']?(?<it>[\w.+-]+)/g,
+    ),
+  );
+  const groups = all(/\bvgcreate\s+(?:-\S+\s+)*["']?(?<it>[\w.+-]+)/g);
+  return (device) => {
+    const [, kind = "", name = ""] =
+      /^\/dev\/(mapper|disk\/by-partlabel|disk\/by-partuuid)\/(.+)$/.exec(device) ?? [];
+    if (kind === "disk/by-partlabel") return labels.has(asWritten(name));
+    if (kind === "disk/by-partuuid") return ids.has(name.toLowerCase());
+    const volume = (group: string) => `/dev/mapper/${group.replaceAll("-", "--")}-`;
+    return (
+      (kind === "mapper" && opened.has(name)) ||
+      groups.some(
+        (g) => /^[\w.+-]+$/.test(under(`/dev/${g}/`, device)) || /^[\w.+-]+$/.test(under(volume(g), device)),
+      )
+    );
+  };
+}
+
+const under = (prefix: string, path: string): string =>
+  path.startsWith(prefix) ? path.slice(prefix.length) : "";
+
+/** udev writes what is no plain character as `\x20`. */
+const asWritten = (name: string): string =>
+  name.replaceAll(/\\x([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));

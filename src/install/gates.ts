@@ -3,8 +3,8 @@ import { readFile } from "node:fs/promises";
 import { FleetError, toFailure } from "../errors.ts";
 import type { DiskFacts, HostFacts } from "../host/protocol.ts";
 import { keysOf, type PhaseContext } from "./context.ts";
-import { namesOf } from "./disk.ts";
-import { scriptProblem } from "./disk-script.ts";
+import { type Disk, namesOf } from "./disk.ts";
+import { scriptProblem, usesVolumeGroups } from "./disk-script.ts";
 import { atPlace, findInstaller } from "./whereabouts.ts";
 
 /** The machine we looked at when planning, proven by its key, and it runs the installer. Looks for it if need be. */
@@ -53,23 +53,26 @@ export async function assertInstaller(c: PhaseContext): Promise<HostFacts> {
 export function assertDisk(c: PhaseContext, facts: HostFacts): DiskFacts | null {
   const { disk } = c.target;
   if (disk === null) return null;
-  const here = facts.disks.find((d) =>
-    disk.serial === "" || d.serial === ""
-      ? namesOf(d).some((n) => disk.names.includes(n))
-      : d.serial === disk.serial,
-  );
+  const [here, ...more] = facts.disks.filter((d) => isPlanned(d, disk));
   const list = facts.disks.map((d) => `${namesOf(d)[0]} ${d.model} ${d.serial}`.trim()).join(", ") || "none";
-  if (!here) {
-    throw refusal(
-      c,
-      `${disk.path} (${disk.model} ${disk.serial}) is not there in the installer`,
-      `its disks are: ${list}`,
-    );
-  }
+  const known = [disk.model, disk.serial].filter(Boolean).join(" ");
+  const named = known === "" ? disk.path : `${disk.path} (${known})`;
+  if (!here) throw refusal(c, `${named} is not there in the installer`, `its disks are: ${list}`);
+  if (more.length > 0)
+    throw refusal(c, `${named} could be any of ${more.length + 1} disks`, `its disks are: ${list}`);
   if (here.size !== disk.size)
     throw refusal(c, `${disk.path} has another size than when planned`, `its disks are: ${list}`);
   return here;
 }
+
+/** A serial says it alone. Without one a stable name does, and only where there was none either, the kernel's. */
+function isPlanned(d: DiskFacts, disk: Disk): boolean {
+  if (disk.serial !== "") return d.serial === disk.serial;
+  const stable = stableOf(disk);
+  return namesOf(d).some((n) => (stable.length > 0 ? stable : disk.names).includes(n));
+}
+
+const stableOf = (disk: Disk) => disk.names.filter((n) => n.startsWith("/dev/disk/"));
 
 const refusal = (c: PhaseContext, message: string, hint: string) =>
   new FleetError("install-refused", `${c.host.name}: ${message}; nothing is erased`, { hint });
@@ -78,10 +81,27 @@ const refusal = (c: PhaseContext, message: string, hint: string) =>
 export async function assertErasable(c: PhaseContext, facts: HostFacts): Promise<void> {
   const here = assertDisk(c, facts);
   const { disk } = c.target;
-  if (here === null || disk === null) return;
-  const script = await readFile(c.target.disko, "utf8").catch(() => "");
-  const others = facts.disks.filter((d) => d !== here).map(namesOf);
-  const known = { ...disk, names: [...new Set([...disk.names, ...namesOf(here)])] };
-  const problem = scriptProblem(script, known, others);
-  if (problem !== null) throw refusal(c, problem, "build it from the inventory that names this disk");
+  // The simulated lab has no script to read.
+  if (here === null || disk === null || c.standIn) return;
+  const script = await readFile(c.target.disko, "utf8").catch((error: unknown) => {
+    throw refusal(
+      c,
+      `its disk script ${c.target.disko} cannot be read (${toFailure(error).message})`,
+      "plan it again",
+    );
+  });
+  const others = facts.disks.filter((d) => d !== here);
+  // The kernel may have numbered them anew: of the names it had then, only the stable ones still mean it.
+  const taken = new Set(others.flatMap(namesOf));
+  const names = [...stableOf(disk).filter((n) => !taken.has(n)), ...namesOf(here)];
+  const problem = scriptProblem(script, { ...disk, names: [...new Set(names)] });
+  if (problem !== null)
+    throw refusal(c, problem, "build it from an inventory that names this disk and no other");
+  const lvm = others.find((d) => d.partitions.some((p) => p.endsWith(" LVM2_member")));
+  if (lvm && usesVolumeGroups(script))
+    throw refusal(
+      c,
+      `its disk script makes volume groups, and ${namesOf(lvm)[0]} may hold one of the same name`,
+      "take that disk out while it is installed, or erase it",
+    );
 }

@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { judge } from "../../src/install/checks/index.ts";
 import { chooseDisk } from "../../src/install/disk.ts";
-import { devicesIn, scriptProblem } from "../../src/install/disk-script.ts";
 import { type InstallInput, losesData, planInstall } from "../../src/install/plan.ts";
 import type { Host } from "../../src/inventory/model.ts";
 import { aHost, anInventory, sha256, system } from "../support/fleet.ts";
@@ -40,21 +39,6 @@ describe("the disk", () => {
       someFacts({ disks: [aDisk(), second] }),
     );
     expect(choice).toMatchObject({ ok: true, disk: { serial: "S2" } });
-  });
-});
-
-describe("a disk script", () => {
-  const disk = { path: BY_ID, names: [BY_ID, "/dev/sda"], model: "", serial: "S1", size: 1, contents: [] };
-  it("may format the planned disk and its partitions", () => {
-    const script = `sgdisk --zap-all ${BY_ID}\nmkfs.ext4 ${BY_ID}-part2\nmount /dev/disk/by-partlabel/root /mnt`;
-    expect(devicesIn(script)).toEqual([BY_ID, `${BY_ID}-part2`]);
-    expect(scriptProblem(script, disk, [["/dev/sdb"]])).toBeNull();
-  });
-  it("may not format another one, nor one more", () => {
-    expect(scriptProblem("wipefs /dev/sdb", disk, [["/dev/sdb"]])).toContain("formats /dev/sdb");
-    expect(scriptProblem(`wipefs ${BY_ID} /dev/sdb1`, disk, [["/dev/sdb"]])).toContain(
-      "also names /dev/sdb1",
-    );
   });
 });
 

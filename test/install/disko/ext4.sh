@@ -1,0 +1,223 @@
+#!/nix/store/x-bash/bin/bash
+export PATH=/nix/store/x-util-linux/bin:$PATH
+umount -Rv "/mnt" || :
+
+# shellcheck disable=SC2043,2041
+for dev in /dev/disk/by-id/ata-CT500_S1;
+do
+  $BASH /nix/store/fpwn44vygjj6bfn8s1jj9p8yh6jhfxni-disk-deactivate/disk-deactivate "$dev"
+done
+
+
+set -efux
+
+disko_devices_dir=$(mktemp -d)
+trap 'rm -rf "$disko_devices_dir"' EXIT
+mkdir -p "$disko_devices_dir"
+
+( # disk main /dev/disk/by-id/ata-CT500_S1   #
+  destroy=1
+  device=/dev/disk/by-id/ata-CT500_S1
+  imageName=main
+  imageSize=2G
+  name=main
+  type=disk
+
+  ( # gpt  /dev/disk/by-id/ata-CT500_S1   #
+    device=/dev/disk/by-id/ata-CT500_S1
+    efiGptPartitionFirst=1
+    type=gpt
+
+    if ! blkid "/dev/disk/by-id/ata-CT500_S1" >&2; then
+      sgdisk --clear "/dev/disk/by-id/ata-CT500_S1"
+    fi
+    # try to create the partition, if it fails, try to change the type and name
+    if ! sgdisk --align-end  \
+    --new=1:0:+1G \
+     --partition-guid="1:R" \
+    --change-name="1:disk-main-esp" \
+    --typecode=1:EF00 \
+    --attributes=1:=:0 \
+     \
+    "/dev/disk/by-id/ata-CT500_S1" \
+
+    then
+      sgdisk --partition-guid="1:R" \
+    --change-name="1:disk-main-esp" \
+    --typecode=1:EF00 \
+    --attributes=1:=:0 \
+     \
+    "/dev/disk/by-id/ata-CT500_S1" \
+
+    fi
+    # ensure /dev/disk/by-path/..-partN exists before continuing
+    partprobe "/dev/disk/by-id/ata-CT500_S1" || : # sometimes partprobe fails, but the partitions are still up2date
+    udevadm trigger --subsystem-match=block
+    udevadm settle --timeout 120
+    # try to create the partition, if it fails, try to change the type and name
+    if ! sgdisk --align-end  \
+    --new=2:0:-0 \
+     --partition-guid="2:R" \
+    --change-name="2:disk-main-root" \
+    --typecode=2:8300 \
+    --attributes=2:=:0 \
+     \
+    "/dev/disk/by-id/ata-CT500_S1" \
+
+    then
+      sgdisk --partition-guid="2:R" \
+    --change-name="2:disk-main-root" \
+    --typecode=2:8300 \
+    --attributes=2:=:0 \
+     \
+    "/dev/disk/by-id/ata-CT500_S1" \
+
+    fi
+    # ensure /dev/disk/by-path/..-partN exists before continuing
+    partprobe "/dev/disk/by-id/ata-CT500_S1" || : # sometimes partprobe fails, but the partitions are still up2date
+    udevadm trigger --subsystem-match=block
+    udevadm settle --timeout 120
+
+
+
+
+
+    ( # filesystem  /dev/disk/by-partlabel/disk-main-esp vfat /boot #
+      device=/dev/disk/by-partlabel/disk-main-esp
+      declare -a extraArgs=()
+      format=vfat
+      declare -a mountOptions=('umask=0077')
+      mountpoint=/boot
+      type=filesystem
+
+      if ! (blkid "/dev/disk/by-partlabel/disk-main-esp" | grep -q 'TYPE='); then
+        mkfs.vfat \
+           \
+          "/dev/disk/by-partlabel/disk-main-esp"
+      fi
+
+
+    )
+
+    ( # filesystem  /dev/disk/by-partlabel/disk-main-root ext4 / #
+      device=/dev/disk/by-partlabel/disk-main-root
+      declare -a extraArgs=()
+      format=ext4
+      declare -a mountOptions=(noatime)
+      mountpoint=/
+      type=filesystem
+
+      if ! (blkid "/dev/disk/by-partlabel/disk-main-root" | grep -q 'TYPE='); then
+        mkfs.ext4 \
+           \
+          "/dev/disk/by-partlabel/disk-main-root"
+      fi
+
+
+    )
+
+
+
+
+  )
+
+
+)
+
+
+set -efux
+# first create the necessary devices
+(
+  destroy=1
+  device=/dev/disk/by-id/ata-CT500_S1
+  imageName=main
+  imageSize=2G
+  name=main
+  type=disk
+
+  (
+    device=/dev/disk/by-id/ata-CT500_S1
+    efiGptPartitionFirst=1
+    type=gpt
+
+
+
+  )
+
+
+)
+
+
+# and then mount the filesystems in dependency order
+(
+  destroy=1
+  device=/dev/disk/by-id/ata-CT500_S1
+  imageName=main
+  imageSize=2G
+  name=main
+  type=disk
+
+  (
+    device=/dev/disk/by-id/ata-CT500_S1
+    efiGptPartitionFirst=1
+    type=gpt
+
+    (
+      device=/dev/disk/by-partlabel/disk-main-root
+      declare -a extraArgs=()
+      format=ext4
+      declare -a mountOptions=(noatime)
+      mountpoint=/
+      type=filesystem
+
+      if ! findmnt "/dev/disk/by-partlabel/disk-main-root" "/mnt/" >/dev/null 2>&1; then
+        mount "/dev/disk/by-partlabel/disk-main-root" "/mnt/" \
+          -t "ext4" \
+          -o noatime \
+          -o X-mount.mkdir
+      fi
+
+
+    )
+
+
+  )
+
+
+)
+(
+  destroy=1
+  device=/dev/disk/by-id/ata-CT500_S1
+  imageName=main
+  imageSize=2G
+  name=main
+  type=disk
+
+  (
+    device=/dev/disk/by-id/ata-CT500_S1
+    efiGptPartitionFirst=1
+    type=gpt
+
+    (
+      device=/dev/disk/by-partlabel/disk-main-esp
+      declare -a extraArgs=()
+      format=vfat
+      declare -a mountOptions=('umask=0077')
+      mountpoint=/boot
+      type=filesystem
+
+      if ! findmnt "/dev/disk/by-partlabel/disk-main-esp" "/mnt/boot" >/dev/null 2>&1; then
+        mount "/dev/disk/by-partlabel/disk-main-esp" "/mnt/boot" \
+          -t "vfat" \
+          -o 'umask=0077' \
+          -o X-mount.mkdir
+      fi
+
+
+    )
+
+
+  )
+
+
+)

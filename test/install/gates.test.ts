@@ -1,0 +1,163 @@
+/**
+ * The last look before anything is erased. `disko/*.sh` are what disko (of flake.lock) writes for `flake/lib/layouts.nix`
+ * on this disk: `config.disko.devices._disko`.
+ */
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { DiskFacts } from "../../src/host/protocol.ts";
+import type { PhaseContext } from "../../src/install/context.ts";
+import type { Disk } from "../../src/install/disk.ts";
+import { assertDisk, assertErasable } from "../../src/install/gates.ts";
+import { aHost } from "../support/fleet.ts";
+import { aDisk, INSTALLER, someFacts } from "./support.ts";
+
+let dir: string;
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), "mf-gates-"));
+});
+afterAll(() => rm(dir, { recursive: true, force: true }));
+
+const BY_ID = "/dev/disk/by-id/ata-CT500_S1";
+const planned = (more: Partial<Disk> = {}): Disk => ({
+  path: BY_ID,
+  names: [BY_ID, "/dev/sda"],
+  model: "CT500",
+  serial: "S1",
+  size: aDisk().size,
+  contents: [],
+  ...more,
+});
+const context = (disk: Disk | null, disko = "/nonexistent/disko", standIn = false) =>
+  ({ host: aHost("node-01"), target: { disk, disko }, standIn }) as unknown as PhaseContext;
+const installer = (...disks: DiskFacts[]) => someFacts({ os: INSTALLER, disks });
+const layout = (name: string) =>
+  readFile(fileURLToPath(new URL(`./disko/${name}.sh`, import.meta.url)), "utf8");
+
+/** Null: it may be erased; else what is said against it. */
+async function judged(script: string, disks: DiskFacts[] = [aDisk()], disk = planned()) {
+  const file = join(dir, "disko");
+  await writeFile(file, script);
+  return assertErasable(context(disk, file), installer(...disks)).then(
+    () => null,
+    (error: Error & { code: string }) => `${error.code}: ${error.message}`,
+  );
+}
+
+const other = aDisk({ name: "/dev/sdb", serial: "S2", byId: ["/dev/disk/by-id/ata-CT500_S2"] });
+
+describe("a disk script", () => {
+  it.each(["ext4", "luks-btrfs", "luks-ext4-bios"])("of the layout %s passes", async (name) => {
+    expect(await judged(await layout(name), [aDisk(), other])).toBeNull();
+  });
+  it("with a volume group passes, unless another disk may hold one of that name", async () => {
+    const script = `pvcreate ${BY_ID}-part2\nvgcreate "a-pool" ${BY_ID}-part2\nlvcreate -n root a-pool
+mkfs.ext4 "/dev/a-pool/root"\nmount /dev/mapper/a--pool-root /mnt`;
+    expect(await judged(script, [aDisk(), other])).toBeNull();
+    const lvm = { ...other, partitions: ["/dev/sdb1 499999 LVM2_member"] };
+    expect(await judged(script, [aDisk(), lvm])).toContain("may hold one of the same name");
+    expect(await judged(await layout("ext4"), [aDisk(), lvm])).toBeNull();
+  });
+  it("with partition names and ids of its own making passes", async () => {
+    const script = `sgdisk --change-name="1:EFI system" --partition-guid="1:0FC63DAF-8483-4772-8E79-3D69D8477DE4" ${BY_ID}
+mkfs.vfat "/dev/disk/by-partlabel/EFI\\x20system"
+mount /dev/disk/by-partuuid/0fc63daf-8483-4772-8e79-3d69d8477de4 /mnt`;
+    expect(await judged(script)).toBeNull();
+  });
+
+  it("that cannot be read, or names no disk, is refused", async () => {
+    await expect(assertErasable(context(planned()), installer(aDisk()))).rejects.toMatchObject({
+      code: "install-refused",
+      message: expect.stringContaining("cannot be read"),
+    });
+    for (const script of ["", "exec /nix/store/x-disko-format", `# ${BY_ID}\nmkfs.ext4 > /dev/null`])
+      expect(await judged(script)).toContain("names no disk");
+  });
+  it("of other disks only is refused", async () => {
+    for (const device of [
+      "/dev/md0",
+      "/dev/mapper/x",
+      "/dev/disk/by-id/ata-CT500_S2",
+      "/dev/disk/by-partlabel/root",
+    ])
+      expect(await judged(`wipefs ${device}`)).toContain(`formats ${device}`);
+  });
+  it.each([
+    "/dev/sdb",
+    "/dev/sdb1",
+    "/dev/md127",
+    "/dev/nbd0",
+    "/dev/dm-0",
+    "/dev/mapper/data",
+    "/dev/pool/root",
+    "/dev/disk/by-path/pci-0000:00:1f.2-ata-2",
+    "/dev/disk/by-id/ata-CT500_S2-part1",
+    "/dev/disk/by-id/ata-CT500_S10",
+    "/dev/disk/by-partlabel/other",
+    "/dev/disk/by-label/data",
+    "/dev/disk/by-uuid/0fc63daf",
+    // A shell would find more than its text says.
+    "/dev/sd[b-z]",
+    "/dev/$name",
+    "/dev/disk/by-id/*",
+    "/dev",
+  ])("that names %s as well is refused", async (device) => {
+    for (const line of [
+      `wipefs ${device}`,
+      `dd of="${device}"`,
+      `x=${device}; y`,
+      `f(){ wipefs ${device}; }`,
+    ])
+      expect(await judged(`${await layout("ext4")}\n${line}\n`), line).toContain("also names /dev");
+  });
+  it("that names a data disk, which no plan shows, is refused", async () => {
+    expect(await judged(await layout("data"))).toContain("also names /dev/disk/by-id/ata-CT500_S3");
+  });
+  it("is held to the disk's names of now: the kernel may have numbered them anew", async () => {
+    const moved = [aDisk({ name: "/dev/sdb" }), { ...other, name: "/dev/sda" }];
+    expect(await judged("wipefs /dev/sda", moved)).toContain("formats /dev/sda");
+    expect(await judged(await layout("ext4"), moved)).toBeNull();
+    expect(await judged("wipefs /dev/sdb1", moved)).toBeNull();
+  });
+  it("is not the disk's when a name only begins like it", async () => {
+    const nvme = aDisk({ name: "/dev/nvme0n1", byId: [] });
+    const disk = planned({ path: "/dev/nvme0n1", names: ["/dev/nvme0n1"] });
+    await fc.assert(
+      fc.asyncProperty(fc.stringMatching(/^[p0-9a-z-]{0,6}$/), async (tail) => {
+        const passes = /^(?:p\d+)?$/.test(tail);
+        expect((await judged(`wipefs /dev/nvme0n1\nmkfs /dev/nvme0n1${tail}`, [nvme], disk)) === null).toBe(
+          passes,
+        );
+      }),
+    );
+  });
+  it("is not looked for in a lab: a container has no disk, and a simulated one no script", async () => {
+    await assertErasable(context(null), installer(aDisk()));
+    await assertErasable(context(planned(), "/nonexistent/disko", true), installer(aDisk()));
+  });
+});
+
+describe("the planned disk", () => {
+  const stick = (more: Partial<DiskFacts> = {}) =>
+    aDisk({ name: "/dev/sda", serial: "", byId: [], removable: true, ...more });
+  const moved = aDisk({ name: "/dev/sdb" });
+  const found = (disks: DiskFacts[], disk = planned()) => assertDisk(context(disk), installer(...disks));
+
+  it("is known by its serial, whatever has its old name now", () => {
+    expect(found([stick(), moved])).toBe(moved);
+    expect(found([stick({ size: 1 }), moved])).toBe(moved);
+    expect(() => found([stick()])).toThrow("is not there in the installer");
+    expect(() => found([{ ...moved, size: 1 }])).toThrow("another size");
+    expect(() => found([moved, { ...other, serial: "S1" }])).toThrow("could be any of 2 disks");
+  });
+  it("is known by name only when it has no serial, and by the kernel's only when it has no other", () => {
+    const plain = aDisk({ serial: "", byId: [] });
+    expect(found([plain], planned({ serial: "", names: ["/dev/sda"] }))).toBe(plain);
+    const named = aDisk({ serial: "", name: "/dev/sdb" });
+    expect(found([stick(), named], planned({ serial: "" }))).toBe(named);
+    expect(() => found([stick()], planned({ serial: "" }))).toThrow("is not there in the installer");
+  });
+});
