@@ -141,10 +141,11 @@ in
         );
         initialises = lib.mkDefault cluster.initialises;
         isFirstServer = lib.mkDefault cluster.isFirst;
-        etcd = lib.mkDefault (cluster.datastore == "etcd");
+        datastore = lib.mkDefault cluster.datastore;
         serverAddr = set cluster.serverAddr;
         tokenRef = set cluster.tokenRef;
         agentTokenRef = set cluster.agentTokenRef;
+        datastoreRef = set cluster.datastoreRef;
         flannelBackend = lib.mkDefault cluster.flannelBackend;
         inherit (cluster) members;
         labels = {
@@ -155,9 +156,6 @@ in
         tlsSans = [ host.address ];
         minor = set host.k3s.packageMinor;
         extraFlags = host.k3s.extraArgs;
-        environmentFile = lib.mkIf (cluster.datastore == "external" && host.k3s.role == "server") (
-          lib.mkDefault "/var/lib/macula-fleet/secrets/k3s.env"
-        );
       };
     })
   ];

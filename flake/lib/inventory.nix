@@ -222,6 +222,7 @@ let
       cluster = {
         tokenRef = null;
         agentTokenRef = null;
+        datastoreRef = null;
         datastore = "sqlite";
         flannelBackend = "vxlan";
         serverAddr = null;

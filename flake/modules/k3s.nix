@@ -10,6 +10,9 @@ let
   server = cfg.role == "server";
   token = config.macula.secrets.k3s-token or null;
   agentToken = config.macula.secrets.k3s-agent-token or null;
+  datastore = config.macula.secrets.k3s-datastore or null;
+  # Where there is a token for agents, k3s lets them in with no other.
+  joinRef = if server || cfg.agentTokenRef == null then cfg.tokenRef else cfg.agentTokenRef;
 
   others = lib.filter (m: m.name != config.networking.hostName) cfg.members;
   addressesOf = members: map (m: m.address) members;
@@ -56,7 +59,7 @@ let
     [ (rule "kubelet" "tcp" 10250 10250 others) ]
     ++ map (p: rule "flannel" "udp" p p others) backend.udp
     ++ lib.optional server (rule "k3s API" "tcp" 6443 6443 others)
-    ++ lib.optional (server && cfg.etcd) (
+    ++ lib.optional (server && cfg.datastore == "etcd") (
       rule "etcd" "tcp" 2379 2380 (lib.filter (m: m.role == "server") others)
     )
     ++ lib.optional cfg.embeddedRegistry (rule "embedded registry" "tcp" 5001 5001 others);
@@ -95,8 +98,13 @@ in
         message = "macula.k3s: an agent needs serverAddr.";
       }
       {
-        assertion = cfg.serverAddr != null -> cfg.tokenRef != null || cfg.environmentFile != null;
+        assertion = cfg.serverAddr != null -> joinRef != null || cfg.environmentFile != null;
         message = "macula.k3s: ${cfg.nodeName} joins ${toString cfg.serverAddr} but its cluster has no tokenRef.";
+      }
+      {
+        # Without one k3s would quietly start an empty cluster of its own, on SQLite.
+        assertion = server && cfg.datastore == "external" -> cfg.environmentFile != null;
+        message = "macula.k3s: ${cfg.nodeName}'s datastore is external but neither datastoreRef nor environmentFile says where.";
       }
       {
         assertion = refused == [ ];
@@ -104,9 +112,9 @@ in
       }
     ];
     macula.secrets = lib.mkMerge [
-      (lib.mkIf (cfg.tokenRef != null) {
+      (lib.mkIf (joinRef != null) {
         k3s-token = {
-          ref = cfg.tokenRef;
+          ref = joinRef;
           units = [ "k3s.service" ];
         };
       })
@@ -116,7 +124,14 @@ in
           units = [ "k3s.service" ];
         };
       })
+      (lib.mkIf (cfg.datastoreRef != null && server) {
+        k3s-datastore = {
+          entries.K3S_DATASTORE_ENDPOINT = cfg.datastoreRef;
+          units = [ "k3s.service" ];
+        };
+      })
     ];
+    macula.k3s.environmentFile = lib.mkIf (cfg.datastoreRef != null && server) (lib.mkDefault datastore.path);
 
     services.k3s = {
       enable = true;
@@ -125,7 +140,7 @@ in
       clusterInit = server && cfg.initialises;
       serverAddr = lib.mkIf (cfg.serverAddr != null) cfg.serverAddr;
       # Never `token`: that would be the string itself, in the store.
-      tokenFile = lib.mkIf (cfg.tokenRef != null) token.path;
+      tokenFile = lib.mkIf (joinRef != null) token.path;
       agentTokenFile = lib.mkIf (cfg.agentTokenRef != null && server) agentToken.path;
       environmentFile = lib.mkIf (cfg.environmentFile != null) cfg.environmentFile;
       nodeName = lib.mkDefault cfg.nodeName;

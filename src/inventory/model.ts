@@ -188,6 +188,8 @@ export interface Cluster {
   readonly name: string;
   readonly tokenRef?: SecretRef;
   readonly agentTokenRef?: SecretRef;
+  /** How servers reach an `external` datastore, its password included: k3s's datastore endpoint. */
+  readonly datastoreRef?: SecretRef;
   readonly datastore: "sqlite" | "etcd" | "external";
   readonly flannelBackend: string;
   readonly serverAddr?: string;

@@ -31,13 +31,13 @@ export function looksGenerated(value: string): boolean {
 }
 
 /** Names of fields whose values are secrets or references to them. */
-export const SECRET_KEY = /(?:token|secret|passw|passphrase|psk|private_?key|api_?key)/i;
+export const SECRET_KEY = /(?:token|secret|passw|passphrase|psk|private_?key|api_?key|datastore_?ref)/i;
 
 const MASK = "[hidden]";
 
 /** `key: value` pairs, in block and flow style, whose key says that the value is secret. */
 const SECRET_PAIR =
-  /((?:^|[{,\s"'])[\w.-]*(?:token|secret|passw|passphrase|psk|private_?key|api_?key)[\w.-]*["']?[ \t]*:[ \t]*)("(?:[^"\\\n]|\\.)*"|'[^'\n]*'|[^\s,}\]#"'|>&*{[][^,}\n]*)/gi;
+  /((?:^|[{,\s"'])[\w.-]*(?:token|secret|passw|passphrase|psk|private_?key|api_?key|datastore_?ref)[\w.-]*["']?[ \t]*:[ \t]*)("(?:[^"\\\n]|\\.)*"|'[^'\n]*'|[^\s,}\]#"'|>&*{[][^,}\n]*)/gi;
 
 /** A message without secrets. */
 export function redact(text: string): string {

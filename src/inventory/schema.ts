@@ -62,6 +62,9 @@ const cluster = z.strictObject({
   tokenRef: secretRef.exactOptional(),
   agentTokenRef: secretRef.exactOptional(),
   datastore: z.enum(["sqlite", "etcd", "external"]).exactOptional(),
+  datastoreRef: secretRef
+    .exactOptional()
+    .describe("With datastore: external; the value is k3s's datastore endpoint, such as postgres://…"),
   flannelBackend: text.exactOptional(),
   serverAddr: text.exactOptional(),
   external: z.boolean().exactOptional(),

@@ -5,7 +5,6 @@ import { inspect } from "node:util";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { gatherSecrets } from "../../src/install/secrets/gather.ts";
 import { resolveSecret } from "../../src/install/secrets/resolve.ts";
-import { wantedSecrets } from "../../src/install/secrets/wanted.ts";
 import { aHost } from "../support/fleet.ts";
 
 let dir: string;
@@ -84,15 +83,34 @@ it("knows every secret of a machine, at the flake's paths", async () => {
   const env = { HASH: "h", A: "a", PSK: "p", LUKS: "l", TOKEN: "t", AGENT: "x" };
   const files = await gatherSecrets(host, { clusters }, deps(env));
   expect(files.map((f) => [f.path, f.mode.toString(8), f.content.reveal(), f.installOnly])).toEqual([
-    ["/var/lib/macula-fleet/secrets/k3s-token", "400", "t", false],
+    ["/var/lib/macula-fleet/secrets/k3s-token", "400", "x", false],
     ["/var/lib/macula-fleet/secrets/password-macula", "400", "h", false],
     ["/etc/a", "440", "a", false],
     ["/var/lib/macula-fleet/secrets/wifi", "400", "psk_0=p\n", false],
     ["/tmp/disk.key", "400", "l", true],
   ]);
-  expect(inspect(files)).not.toMatch(/reveal|'t'/);
-  const server = { ...host, k3s: { ...host.k3s, role: "server" as const } };
-  expect(wantedSecrets(server, { clusters }).map((s) => s.path)).toContain(
-    "/var/lib/macula-fleet/secrets/k3s-agent-token",
-  );
+  expect(inspect(files)).not.toMatch(/reveal|'x'/);
+});
+
+it("gives an agent the agents' token where there is one, and never a server's secrets", async () => {
+  const base = aHost("node-01");
+  const of = async (role: "server" | "agent", refs: object) => {
+    const cluster = { name: "home", flannelBackend: "vxlan", external: false, perHost: false } as const;
+    const clusters = { home: { ...cluster, datastore: "external", ...refs } as const };
+    const host = { ...base, k3s: { ...base.k3s, cluster: "home", role } };
+    const files = await gatherSecrets(
+      host,
+      { clusters },
+      deps({ T: "t", A: "a", D: "postgres://u:p@db/k3s" }),
+    );
+    return Object.fromEntries(files.map((f) => [f.path.split("/").at(-1), f.content.reveal()]));
+  };
+  const refs = { tokenRef: "env:T", datastoreRef: "env:D" };
+  expect(await of("agent", refs)).toEqual({ "k3s-token": "t" });
+  expect(await of("agent", { ...refs, agentTokenRef: "env:A" })).toEqual({ "k3s-token": "a" });
+  expect(await of("server", { ...refs, agentTokenRef: "env:A" })).toEqual({
+    "k3s-token": "t",
+    "k3s-agent-token": "a",
+    "k3s-datastore": "K3S_DATASTORE_ENDPOINT=postgres://u:p@db/k3s\n",
+  });
 });

@@ -86,6 +86,7 @@ describe("redactSource", () => {
       "z: 1",
     ],
     ["a token in a list", "args: [--token=K10aabbccddeeff0011223344::x:yy]", "aabbcc", "args: ["],
+    ["a datastore's address", "c: {datastoreRef: postgres://k:hunter2@db/k3s, y: 1}", "hunter2", "y: 1"],
   ])("%s is masked, its neighbours are not", (_, source, secret, kept) => {
     const masked = redactSource(source);
     expect(masked).not.toContain(secret);

@@ -43,7 +43,7 @@ const EVERY_SECRET = `
 apiVersion: macula.io/v1
 kind: FleetInventory
 fleet: {name: all, realm: io.macula.all, flake: ./flake}
-clusters: {c: {tokenRef: "env:TOKEN", agentTokenRef: "env:AGENT"}}
+clusters: {c: {tokenRef: "env:TOKEN", agentTokenRef: "env:AGENT", datastore: external, datastoreRef: "env:DATASTORE"}}
 hosts:
   server:
     address: 10.0.0.1
@@ -63,7 +63,7 @@ describeNix("an inventory with every kind of secret", () => {
     const inventory = await load(temporaryFile("inventory.yaml", EVERY_SECRET));
     const found = machines(temporaryFile("fleet.json", toResolvedJson(inventory)));
     for (const host of inventory.hosts) expect(wanted(found[host.name])).toEqual(delivered(inventory, host));
-    expect(wanted(found.server)).toHaveLength(9);
+    expect(wanted(found.server)).toHaveLength(10);
     expect(wanted(found.agent)).toHaveLength(1);
   });
 });

@@ -52,6 +52,38 @@ describeNix("k3s on a machine", () => {
     expect(solo.secrets).toEqual({});
   });
 
+  it("lets agents in with their own token where the cluster has one, and knows the servers' nowhere else", () => {
+    const { "ams-gw-01": server, "ams-peer-01": agent, "gent-peer-01": plain } = machines(fixture("commons"));
+    const tokens = (m?: Machine) =>
+      Object.fromEntries(Object.entries(m?.secrets ?? {}).map(([name, slot]) => [name, slot.ref]));
+    expect(tokens(server)).toMatchObject({
+      "k3s-token": "sops:secrets/ams.yaml#k3s.token",
+      "k3s-agent-token": "sops:secrets/ams.yaml#k3s.agentToken",
+    });
+    expect(server?.values["services.k3s.agentTokenFile"]).toMatch(/\/k3s-agent-token$/);
+    expect(tokens(agent)).toEqual({ "k3s-token": "sops:secrets/ams.yaml#k3s.agentToken" });
+    expect(agent?.values["services.k3s.agentTokenFile"]).toBeUndefined();
+    expect(tokens(plain)).toMatchObject({ "k3s-token": "sops:secrets/gent.yaml#k3s.token" });
+  });
+
+  it("tells servers where an outside datastore is, by a file, and agents nothing", () => {
+    const { "ber-boot-01": server, "ber-gw-01": agent } = machines(fixture("commons"));
+    const file = "/var/lib/macula-fleet/secrets/k3s-datastore";
+    expect(server?.values["services.k3s.environmentFile"]).toBe(file);
+    expect(server?.secrets["k3s-datastore"]).toMatchObject({
+      entries: { K3S_DATASTORE_ENDPOINT: "sops:secrets/ber.yaml#k3s.datastore" },
+      path: file,
+      units: ["k3s.service"],
+    });
+    expect(server?.values["services.k3s.clusterInit"]).toBe(false);
+    expect(agent?.secrets["k3s-datastore"]).toBeUndefined();
+    expect(agent?.values["services.k3s.environmentFile"]).toBeUndefined();
+    const untold = module("{ lib, ... }: { macula.k3s.datastoreRef = lib.mkForce null; }");
+    expect(machine(fixture("commons"), "ber-boot-01", { extra: untold }).failed).toEqual([
+      expect.stringContaining("datastore is external"),
+    ]);
+  });
+
   it("drops the labels that made k3OS upgrade itself, and refuses those a kubelet may not set", () => {
     const labelled = module(
       '{ macula.k3s.labels = { "macula.io/mode" = "x"; "k3os.io/mode" = "y"; "macula.io/region" = "home"; }; }',

@@ -32,10 +32,19 @@
       default = false;
       description = "The one server that deploys what the cluster needs once (the Console).";
     };
-    etcd = lib.mkOption {
-      type = lib.types.bool;
-      default = false;
-      description = "The cluster keeps its state in embedded etcd (several servers).";
+    datastore = lib.mkOption {
+      type = lib.types.enum [
+        "sqlite"
+        "etcd"
+        "external"
+      ];
+      default = "sqlite";
+      description = "Where the cluster keeps its state: on its one server, in etcd on several, or outside.";
+    };
+    datastoreRef = lib.mkOption {
+      type = lib.types.nullOr lib.types.str;
+      default = null;
+      description = "Reference to the endpoint of an external datastore (`postgres://…`).";
     };
     serverAddr = lib.mkOption {
       type = lib.types.nullOr lib.types.str;
@@ -51,12 +60,13 @@
     agentTokenRef = lib.mkOption {
       type = lib.types.nullOr lib.types.str;
       default = null;
-      description = "Reference to a token with which agents, but not servers, may join.";
+      description = "Reference to a token with which agents, but not servers, may join. Agents get this one, and never `tokenRef`.";
     };
     environmentFile = lib.mkOption {
       type = lib.types.nullOr lib.types.str;
       default = null;
-      description = "File on the machine with K3S_… variables, e.g. K3S_DATASTORE_ENDPOINT for an external datastore.";
+      defaultText = lib.literalExpression "on servers with datastoreRef, the secret k3s-datastore";
+      description = "File on the machine with K3S_… variables, such as K3S_DATASTORE_ENDPOINT.";
     };
     flannelBackend = lib.mkOption {
       type = lib.types.enum [

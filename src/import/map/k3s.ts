@@ -76,14 +76,19 @@ export const k3s: Mapping = {
         ),
       );
     }
-    if (args.datastore)
+    if (args.datastore) {
+      // Its address holds a password, so it is a secret as the token is.
+      const file = `secrets/clusters/${cluster}/datastore`;
+      secrets.push({ file, value: new Secret(args.datastore) });
+      entry.datastoreRef = `file:${file}`;
       human.push(
         needs(
           "k3s",
           "its datastore is outside the cluster",
-          "give K3S_DATASTORE_ENDPOINT to the servers by an environment file; keep the same token",
+          `clusters.${cluster}.datastoreRef says where; every server of it needs the same token`,
         ),
       );
+    }
     const taints = [...new Set([...(os.taints ?? []), ...args.taints])];
     return {
       host: {

@@ -17,8 +17,17 @@ export function wantedSecrets(host: Host, inventory: Pick<Inventory, "clusters">
   const { cluster: clusterName, role } = host.k3s;
   const cluster = clusterName === undefined || role === "none" ? undefined : inventory.clusters[clusterName];
   return [
-    ...named("k3s-token", cluster?.tokenRef),
-    ...named("k3s-agent-token", role === "server" ? cluster?.agentTokenRef : undefined),
+    ...(role === "server"
+      ? [
+          ...named("k3s-token", cluster?.tokenRef),
+          ...named("k3s-agent-token", cluster?.agentTokenRef),
+          ...named(
+            "k3s-datastore",
+            cluster?.datastoreRef && { K3S_DATASTORE_ENDPOINT: cluster.datastoreRef },
+          ),
+        ]
+      : // Where there is a token for agents, k3s lets them in with no other.
+        named("k3s-token", cluster?.agentTokenRef ?? cluster?.tokenRef)),
     ...Object.entries(host.users).flatMap(([user, u]) => named(`password-${user}`, u.passwordHashRef)),
     ...host.files.flatMap((f) =>
       f.ref === undefined

@@ -76,6 +76,30 @@ export const clusterServers: Rule = function* (input) {
   }
 };
 
+/** E309: servers of an external datastore must be told where it is. */
+export const clusterDatastore: Rule = function* (input) {
+  for (const { cluster, path, servers } of clustersWithMembers(input)) {
+    const { name, datastore, datastoreRef } = cluster;
+    if (datastore === "external" && datastoreRef === undefined && servers.length > 0) {
+      yield error("E309", path, `datastoreRef missing for cluster ${name} (datastore: external)`, {
+        point: "key",
+        fix: "Add datastoreRef: sops:FILE#path; the value is the endpoint, such as postgres://….",
+      });
+    }
+    if (datastore !== "external" && datastoreRef !== undefined) {
+      yield error(
+        "E309",
+        [...path, "datastoreRef"],
+        `cluster ${name} has datastoreRef but datastore: ${datastore}`,
+        {
+          point: "key",
+          fix: "Set datastore: external, or leave datastoreRef out.",
+        },
+      );
+    }
+  }
+};
+
 /** E304, E305: one beginning, no two nodes of a name. */
 export const clusterIdentity: Rule = function* (input) {
   for (const { cluster, servers, agents } of clustersWithMembers(input)) {

@@ -1,7 +1,7 @@
 /** Every rule, in the order of its codes. */
 import * as names from "./e1-names.ts";
 import { auditOnly, bootstraps, privateGateways } from "./e2-mesh.ts";
-import { clusterIdentity, clusterJoining, clusterServers } from "./e3-clusters.ts";
+import { clusterDatastore, clusterIdentity, clusterJoining, clusterServers } from "./e3-clusters.ts";
 import { factsAgainst, sharedDisks, unstableDisks } from "./e4-disks.ts";
 import { brokenReferences, sopsKeys } from "./e5-secrets.ts";
 import { backupPlace, boardArch, exclusiveStatements, wifiOnly } from "./e6-hardware.ts";
@@ -21,6 +21,7 @@ export const RULES: readonly Rule[] = [
   auditOnly,
   privateGateways,
   clusterServers,
+  clusterDatastore,
   clusterIdentity,
   clusterJoining,
   unstableDisks,
