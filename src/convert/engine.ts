@@ -19,7 +19,7 @@ import type { ConvertDeps } from "./deps.ts";
 import { conversionPhases } from "./phases.ts";
 import { asNixos, type ConversionPlan } from "./plan.ts";
 import { prepare } from "./prepare.ts";
-import { recoveryFrom } from "./recovery.ts";
+import { reachedBy, recoveryFrom } from "./recovery.ts";
 import { survey } from "./survey.ts";
 
 interface Signals {
@@ -129,6 +129,10 @@ export async function backupOf(history: readonly FleetEvent[], host: string): Pr
   };
 }
 
+/** All it was in, in order. */
+export const statesOf = (history: readonly FleetEvent[], host: string): readonly HostState[] =>
+  history.flatMap((e) => (e.type === "host.state" && e.host === host ? [e.data.to] : []));
+
 /** Null when it failed: that is journalled. */
 async function* prepareJournalled(
   runId: string,
@@ -146,9 +150,7 @@ async function* prepareJournalled(
     });
   const history = await store.events(runId);
   const state = replay(history);
-  const drained = history.some(
-    (e) => e.type === "host.state" && e.host === host.name && e.data.to === "saving",
-  );
+  const drained = statesOf(history, host.name).includes("saving");
   if (!state) throw new FleetError("rollout-not-found", `there is no run ${runId}`);
   const channel = new Channel<FleetEvent>();
   const journal = new RunJournal(store, clock, lease, state, (event) => channel.push(event));
@@ -166,7 +168,7 @@ async function* prepareJournalled(
   const fail = async (error: unknown) => {
     if (life.signal.aborted) throw error;
     const { code, message, hint } = toFailure(error);
-    const { says } = recoveryFrom(at, host.name, null);
+    const { says } = recoveryFrom(reachedBy(statesOf(history, host.name).concat(at ?? [])), host.name, null);
     const failure = { code, message, transient: false, hint: [hint, says].filter(Boolean).join("; ") };
     await journal.append((s) => {
       const progress = s.hosts.get(host.name);

@@ -3,7 +3,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { FleetError } from "../errors.ts";
 import { HARMFUL_LABELS } from "../import/map/k3s.ts";
 import { keysOf, type PhaseContext } from "../install/context.ts";
-import { INSTALL_PHASES, type InstallPhase } from "../install/phases.ts";
+import { INSTALL_PHASES, type InstallPhase, type Move } from "../install/phases.ts";
 import { atPlace } from "../install/whereabouts.ts";
 import type { Host } from "../inventory/model.ts";
 import { archiveTexts } from "./backup/archive.ts";
@@ -35,7 +35,7 @@ export function conversionPhases(
       case "kexec":
         return [{ ...phase, run: (c, deadline) => ifArchived(phase, archive.current, c, deadline) }];
       case "disko":
-        return [{ ...phase, run: (c, deadline) => gated(phase, plan, backup, deps, c, deadline) }];
+        return [{ ...phase, gate: (c, to) => lastLook(phase, plan, backup, deps, c, to) }];
       case "install":
         return [
           phase,
@@ -82,24 +82,25 @@ async function ifArchived(
   await phase.run(c, deadline);
 }
 
-/** The last look before the point of no return: the archive from first to last byte. */
-async function gated(
+/** Before the point of no return: the archive from first to last byte, then everything an installation asks. */
+async function lastLook(
   phase: InstallPhase,
   plan: ConversionPlan,
   backup: Backup,
   deps: ConvertDeps,
   c: PhaseContext,
-  deadline: number,
+  to: Move,
 ): Promise<void> {
   c.note("reads the archive once more before anything is erased");
   await assertBackup(backup, deps.key, plan.conversion.host, c.signal);
+  // After the archive, which may take an hour to read.
+  await phase.gate?.(c, to);
   const { node, strategy } = plan.conversion;
-  if (node && strategy.ok && strategy.kind === "etcd-member") {
-    // Not earlier: until here the old member could simply have gone on.
-    await assertQuorum(plan, deps, c.signal);
-    await onCluster(plan, deps, cluster.forget(node.name), c.signal);
-  }
-  await phase.run(c, deadline);
+  if (!node || !strategy.ok || strategy.kind !== "etcd-member") return;
+  await assertQuorum(plan, deps, c.signal);
+  // Last of all: until here the old member could simply have gone on.
+  await to("leaving", "its member of etcd is deleted: it joins again as a new one");
+  await onCluster(plan, deps, cluster.forget(node.name), c.signal);
 }
 
 const carries = (plan: ConversionPlan): boolean =>

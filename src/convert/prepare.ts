@@ -84,7 +84,7 @@ export async function prepare(
   return backup;
 }
 
-/** The old system serves again. Throws install-refused when it is not there any more. */
+/** The old system serves again. Throws install-refused when it does not run, or its cluster has let it go. */
 export async function undo(
   plan: ConversionPlan,
   host: Host,
@@ -93,15 +93,25 @@ export async function undo(
 ): Promise<void> {
   await using session = await deps.connect(host, signal);
   const now = await survey(session, signal);
+  const go = `macula-fleet convert ${host.name} --continue`;
   if (now.os !== plan.conversion.survey.os) {
-    throw new FleetError(
-      "install-refused",
-      `${host.name} runs ${now.os || "something else"}, not k3OS any more`,
-      { hint: `it can only be finished: macula-fleet convert ${host.name} --continue` },
-    );
+    throw new FleetError("install-refused", `${host.name} runs ${now.os || "something else"}, not k3OS`, {
+      hint: `its disk is untouched: switch it off and on, which brings k3OS back, then undo again; or ${go}`,
+    });
+  }
+  const { node, strategy } = plan.conversion;
+  if (node && strategy.ok && strategy.kind === "etcd-member") {
+    const { stdout } = await onCluster(plan, deps, cluster.nodes(), signal);
+    if (!parseNodes(stdout).some((n) => n.name === node.name))
+      throw new FleetError(
+        "install-refused",
+        `its cluster has forgotten ${node.name}, and its member of etcd with it`,
+        {
+          hint: `it can only be finished: ${go}`,
+        },
+      );
   }
   await runOrThrow(session, startServices, host.name, { signal });
-  const { node } = plan.conversion;
   if (node) await onCluster(plan, deps, cluster.uncordon(node.name), signal);
 }
 

@@ -8,6 +8,13 @@ export interface Recovery {
   readonly says: string;
 }
 
+/** `states`: all the node was in, in order. Who has left its cluster stays so, wherever it got to since. */
+export function reachedBy(states: readonly HostState[]): HostState | null {
+  const last = states.findLast((s) => s !== "failed") ?? null;
+  const untouched = last === "preflight" || last === "draining" || last === "saving" || last === "kexec";
+  return untouched && states.includes("leaving") ? "leaving" : last;
+}
+
 export function recoveryFrom(reached: HostState | null, host: string, archive: string | null): Recovery {
   const go = `macula-fleet convert ${host} --continue`;
   const undo = `macula-fleet convert ${host} --undo`;
@@ -28,6 +35,12 @@ export function recoveryFrom(reached: HostState | null, host: string, archive: s
         canContinue: true,
         canUndo: true,
         says: `its disk is untouched: a power cycle brings k3OS back, then ${undo}; or ${go}`,
+      };
+    case "leaving":
+      return {
+        canContinue: true,
+        canUndo: true,
+        says: `its disk is untouched, but its cluster may have forgotten it: ${go}; ${undo} looks whether it still can go back`,
       };
     case "updated":
       return { canContinue: false, canUndo: false, says: "it is converted" };

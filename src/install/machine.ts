@@ -37,12 +37,18 @@ export async function installOne(run: MachineRun): Promise<void> {
   try {
     const c = await contextOf(run, (line) => log.write(line));
     const phases = deps.phases ?? INSTALL_PHASES;
-    const from = await whereToStart(run, c);
+    let at = reachedBefore(run);
+    const from = await whereToStart(at, run, c);
     for (const phase of phases.slice(phases.findIndex((p) => p.state === from))) {
       signal.throwIfAborted();
       if (phase.skip?.(c)) continue;
       log.write(`--- ${phase.name}: ${phase.intent}`);
-      await to(phase.state, phase.intent);
+      if (phase.gate) {
+        await to(at ?? "preflight", `looks once more before it ${phase.intent}`);
+        await phase.gate(c, to);
+      }
+      at = phase.state;
+      await to(at, phase.intent);
       await phase.run(c, deps.phaseDeadlineMs ?? phase.deadlineMs);
     }
     await deps.pin(c.host, c.identity);
@@ -99,13 +105,17 @@ async function contextOf(run: MachineRun, log: (line: string) => void): Promise<
   };
 }
 
-/** The phase an earlier controller was in, corrected by what the machine is now. */
-async function whereToStart(run: MachineRun, c: PhaseContext): Promise<HostState> {
+/** The phase an earlier controller was in; null: none. */
+function reachedBefore(run: MachineRun): HostState | null {
   const phases = new Set((run.deps.phases ?? INSTALL_PHASES).map((p) => p.state));
   const last = run.history.findLast(
     (e) => e.type === "host.state" && e.host === run.name && phases.has(e.data.to),
   );
-  const reached = last?.type === "host.state" ? last.data.to : null;
+  return last?.type === "host.state" ? last.data.to : null;
+}
+
+/** That phase, corrected by what the machine is now. */
+async function whereToStart(reached: HostState | null, run: MachineRun, c: PhaseContext): Promise<HostState> {
   const first = INSTALL_PHASES[0]?.state ?? "kexec";
   if (reached === null) return first;
   const start = resumeAt(reached, await find(c));

@@ -15,8 +15,16 @@ export interface InstallPhase {
   readonly intent: string;
   readonly deadlineMs: number;
   readonly skip?: (c: PhaseContext) => boolean;
+  /**
+   * What must be true before it begins, asked while the machine is still in the state it was in: once `state` is in the
+   * journal, `run` may have done its work.
+   */
+  readonly gate?: (c: PhaseContext, to: Move) => Promise<void>;
   readonly run: (c: PhaseContext, deadlineMs: number) => Promise<void>;
 }
+
+/** Journals the state the machine is in from now. */
+export type Move = (state: HostState, msg: string) => Promise<void>;
 
 const MINUTE = 60_000;
 
@@ -34,10 +42,12 @@ export const INSTALL_PHASES: readonly InstallPhase[] = [
     state: "partitioning",
     intent: "erases and partitions its disk",
     deadlineMs: 20 * MINUTE,
-    run: async (c, deadline) => {
+    gate: async (c) => {
       await assertErasable(c, await assertInstaller(c));
-      await anywhere(c, "disko", deadline);
+      // What cannot be had is found out while nothing is lost; it is read again when it is needed.
+      await c.secrets();
     },
+    run: (c, deadline) => anywhere(c, "disko", deadline),
   },
   {
     name: "install",

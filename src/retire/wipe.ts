@@ -58,6 +58,9 @@ export function wipePhases(
       state: "partitioning",
       intent: "erases its disk, reads it back, switches it off",
       deadlineMs: 3 * DAY,
+      gate: async (c) => {
+        assertDisk(c, await assertInstaller(c));
+      },
       run: (c, deadline) => wipe(c, deadline, connect),
     },
   ];
@@ -68,7 +71,6 @@ async function wipe(
   deadlineMs: number,
   connect: (host: Host, signal: AbortSignal) => Promise<Session>,
 ): Promise<void> {
-  assertDisk(c, await assertInstaller(c));
   const { disk } = c.target;
   if (disk === null) return;
   const installer = atPlace(c.host, c.place ?? c.host, keysOf(c));

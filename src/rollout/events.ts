@@ -70,6 +70,7 @@ export const HostState = z.enum([
   "draining",
   "saving", // its state is copied to the operator, before a conversion
   "kexec",
+  "leaving", // its cluster forgets it, before a conversion erases it
   "partitioning",
   "installing",
   "restoring",

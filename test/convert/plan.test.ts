@@ -1,54 +1,18 @@
 /** What forbids a conversion is told with its place, its cause and what helps, before anything is touched. */
 import { describe, expect, it } from "vitest";
-import { type ConversionInput, isRefused, planConversion } from "../../src/convert/plan.ts";
-import type { Survey } from "../../src/convert/survey.ts";
+import { isRefused } from "../../src/convert/plan.ts";
 import { conversionLines } from "../../src/convert/view.ts";
 import type { HostFacts } from "../../src/host/protocol.ts";
 import type { Host } from "../../src/inventory/model.ts";
 import { aDisk, someFacts } from "../install/support.ts";
-import { aHost, anInventory, sha256, system } from "../support/fleet.ts";
+import { aConversion, aK3osHost } from "./support.ts";
 
-const BY_ID = "/dev/disk/by-id/ata-CT500_S1";
-const SURVEY: Survey = {
-  os: "maculaos",
-  root: true,
-  tar: "gnu",
-  acls: true,
-  setsidWait: true,
-  luks: false,
-  homeFree: 2_000_000,
-  role: "none",
-  datastore: "none",
-  version: null,
-  token: false,
-  hostKey: true,
-  sizes: {},
-};
 const plan = (facts: Partial<HostFacts> = {}, disk: Partial<Host["disk"]> = {}) => {
-  const base = aHost("riga-peer-02");
-  const host: Host = { ...base, os: "k3os", convert: true, disk: { ...base.disk, device: BY_ID, ...disk } };
-  const input: ConversionInput = {
-    id: "i-1",
-    inventory: anInventory([host]),
-    host,
-    revision: "r1",
-    now: 0,
+  const base = aK3osHost();
+  return aConversion({
+    host: { ...base, disk: { ...base.disk, ...disk } },
     facts: someFacts({ os: { id: "maculaos", version: "v0.22", variant: "" }, ...facts }),
-    systems: new Map([[host.name, { toplevel: system(host.name, "r1"), size: 1 }]]),
-    disko: new Map([[host.name, "/nix/store/x-disko"]]),
-    digest: sha256,
-    survey: SURVEY,
-    nodes: [],
-    server: null,
-    needsHuman: [],
-    imported: "",
-    targetMinor: "1.35",
-    workloadsInGit: false,
-    carry: false,
-    volumesLimit: 1e6,
-    mbps: 100,
-  };
-  return planConversion(input).conversion;
+  }).conversion;
 };
 
 it("goes on with a machine that is fit", () => {

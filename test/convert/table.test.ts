@@ -163,7 +163,9 @@ describe("commands for the cluster", () => {
 describe("after a failure", () => {
   test("until the disk is erased it can be undone, afterwards only finished", () => {
     const undoable = HostState.options.filter((s) => recoveryFrom(s, "edge-1", null).canUndo);
-    expect(undoable.sort()).toEqual(["draining", "kexec", "pending", "preflight", "saving"].sort());
+    expect(undoable.sort()).toEqual(
+      ["draining", "kexec", "leaving", "pending", "preflight", "saving"].sort(),
+    );
     expect(recoveryFrom("kexec", "edge-1", null).says).toContain("a power cycle brings k3OS back");
     expect(recoveryFrom("installing", "edge-1", "/a/edge-1.tar.age").says).toMatch(
       /only finished: .*--continue; .*\/a\/edge-1\.tar\.age/,

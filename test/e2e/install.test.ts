@@ -158,6 +158,8 @@ describe("secrets", () => {
     const { all, exitCode } = await install("--limit", "node-04", "--reinstall", "--yes");
     expect(exitCode).toBe(3);
     expect(all).toContain("the variable LAB_TOKEN is not set");
+    expect(all).toContain("kexec -> failed");
+    expect(all).not.toContain("partitioning");
   });
 });
 

@@ -44,6 +44,7 @@ const HOST_STATES = [
   "draining",
   "saving",
   "kexec",
+  "leaving",
   "partitioning",
   "installing",
   "restoring",

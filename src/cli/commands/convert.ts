@@ -2,14 +2,14 @@ import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { z } from "zod";
 import { type App, Duration } from "../../app.ts";
-import { backupOf, driveConvert } from "../../convert/engine.ts";
+import { backupOf, driveConvert, statesOf } from "../../convert/engine.ts";
 import { proofsFile } from "../../convert/phases.ts";
 import { type ConversionPlan, isRefused } from "../../convert/plan.ts";
 import { undo } from "../../convert/prepare.ts";
-import { recoveryFrom } from "../../convert/recovery.ts";
+import { reachedBy, recoveryFrom } from "../../convert/recovery.ts";
 import { conversionLines, proofLines } from "../../convert/view.ts";
 import { EXIT, type ExitCode, FleetError } from "../../errors.ts";
-import type { FleetEvent, HostState } from "../../rollout/events.ts";
+import type { FleetEvent } from "../../rollout/events.ts";
 import { replay } from "../../rollout/state.ts";
 import { exitOf } from "../../rollout/summary.ts";
 import { defineCommand } from "../command.ts";
@@ -199,8 +199,6 @@ async function takeBack(app: App, world: ConvertWorld, options: ConvertOptions):
 
 /** Where the journal says the node got to, and what that allows. */
 async function recovery(events: readonly FleetEvent[], host: string) {
-  const states = events.flatMap((e) => (e.type === "host.state" && e.host === host ? [e.data.to] : []));
-  const reached: HostState | null = states.findLast((s) => s !== "failed") ?? null;
   const archive = (await backupOf(events, host).catch(() => null))?.file ?? null;
-  return { ...recoveryFrom(reached, host, archive), archive };
+  return { ...recoveryFrom(reachedBy(statesOf(events, host)), host, archive), archive };
 }

@@ -25,6 +25,7 @@ const CLASS: Readonly<Record<HostState, HostClass>> = {
   draining: "busy",
   saving: "busy",
   kexec: "busy",
+  leaving: "busy",
   partitioning: "busy",
   installing: "busy",
   restoring: "busy",

@@ -9,6 +9,7 @@ const ORDER: readonly HostState[] = [
   "draining",
   "saving",
   "kexec",
+  "leaving",
   "partitioning",
   "installing",
   "restoring",
