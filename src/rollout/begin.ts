@@ -129,7 +129,7 @@ async function refuse(store: Store, holders: readonly Holder[], o: StartOptions)
   for (const holder of holders) {
     const { id } = holder.state.plan;
     const driver = await store.holder(`run:${id}`, o.clock.now());
-    if (o.supersede && !driver) continue;
+    if ((o.rules ?? RULES).mayTakeOver(o.supersede === true, driver)) continue;
     const who = driver ? `driven by ${driver.owner}` : holder.state.status;
     throw new FleetError("locked", holderText(who, holder), {
       hint: driver

@@ -2,6 +2,7 @@
 import type { Observation } from "../host/protocol.ts";
 import type { Plan } from "../plan/model.ts";
 import { fits } from "../plan/windows.ts";
+import type { Lease } from "../store/store.ts";
 import { blockedBy } from "./budgets.ts";
 import { isFailed, isUnavailable } from "./classes.ts";
 import type { GuardReading } from "./effects.ts";
@@ -25,6 +26,8 @@ export interface Rules {
   readonly gateOpen: (state: RolloutState, wave: number) => boolean;
   /** Hosts of a new run that an unfinished one still has. */
   readonly taken: (plan: Plan, unfinished: RolloutState) => readonly string[];
+  /** May a new run take over hosts of an unfinished one? `asked`: an operator said so; `driver`: who drives that. */
+  readonly mayTakeOver: (asked: boolean, driver: Lease | null) => boolean;
   /** Does the word to try again mean this host? */
   readonly retried: (named: readonly string[] | undefined, host: HostProgress) => boolean;
   /** Did its run change it, so that an undo puts it back? */
@@ -46,6 +49,7 @@ export const RULES: Rules = {
     const ours = new Set(plan.hosts.map((h) => h.name));
     return theirs.hosts.filter((h) => ours.has(h.name)).map((h) => h.name);
   },
+  mayTakeOver: (asked, driver) => asked && driver === null,
   retried: (named, host) =>
     (isFailed(host) || host.state === "deferred") && (named === undefined || named.includes(host.name)),
   undone: (host) => host.state === "updated" && host.previous !== null,

@@ -46,6 +46,7 @@ export const BROKEN: Readonly<Record<string, Rules>> = {
   "open-gates": { ...RULES, gateOpen: () => true },
   /** Two runs may have the same hosts. */
   "no-overlap-guard": { ...RULES, taken: () => [] },
+  "takes-over-the-driven": { ...RULES, mayTakeOver: (asked) => asked },
   /** Whom a superseded, or any other, run left in flight is nobody's business. */
   "nobody-left-behind": { ...RULES, leftBehind: () => false },
   /** Tries everybody again, whoever was named. */

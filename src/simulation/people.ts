@@ -98,7 +98,7 @@ export class People {
     };
     const hosts = luck.chance(0.5) ? this.#some() : scenario.inventory.hosts;
     const { clock, leave } = c;
-    const made = await this.#asFar(c, () =>
+    const made = await this.#asFar(c, 2_000, () =>
       planRollout(
         { inventory: scenario.inventory, hosts, force: false },
         { driver, closures, store, clock, signal: leave.signal, forks: 4 },
@@ -117,7 +117,7 @@ export class People {
     if (plan.hosts.length === 0) return false;
     const { store, clock } = this.#runs.deps(c);
     const rules = options.rules ? { rules: options.rules } : {};
-    const begun = await this.#asFar(c, () =>
+    const begun = await this.#asFar(c, 8, () =>
       startRun(store, plan, { operator: c.name, clock, ...more, ...rules }),
     );
     // Without an answer it may have been begun all the same.
@@ -188,12 +188,24 @@ export class People {
     });
   }
 
-  /** null: it could not be done, or whoever did it died of it. */
-  #asFar<T>(c: Controller, work: () => Promise<T>): Promise<T | null> {
-    const { trace, watch } = this.#stage;
+  /** A laptop falls asleep in the midst of it. */
+  #freezes(c: Controller, afterMs: number): void {
+    const { scheduler } = this.#stage.world;
+    const { luck } = this.#wish;
+    scheduler.after(afterMs, () => {
+      c.frozenUntil = scheduler.now + luck.int(2, 90) * 1000;
+      this.#stage.trace(`${c.name}: frozen`);
+    });
+  }
+
+  /** null: it could not be done, or whoever did it died of it. It may fall asleep within that time. */
+  #asFar<T>(c: Controller, withinMs: number, work: () => Promise<T>): Promise<T | null> {
+    const { trace, watch, scenario } = this.#stage;
+    const { luck } = this.#wish;
     return new Promise((resolve, reject) => {
       if (c.dead) return resolve(null);
       c.died = () => resolve(null);
+      if (scenario.clocksLie && luck.chance(0.4)) this.#freezes(c, luck.int(0, withinMs));
       work().then(resolve, (error) => {
         if (!(error instanceof FleetError)) return reject(error);
         if (error.code === "locked") watch.counter.add("refusedOverlaps");

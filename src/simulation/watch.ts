@@ -5,13 +5,12 @@ import { holds, type Machine } from "../lab/machine/model.ts";
 import type { Parameters } from "../lab/machine/operations/operation.ts";
 import type { Plan, PlannedHost } from "../plan/model.ts";
 import { TERMINAL_STATES } from "../rollout/events.ts";
+import type { RolloutState } from "../rollout/state.ts";
 import { Counter } from "./counts.ts";
 import { isOpenByTheWall } from "./local-windows.ts";
+import { BudgetWatch, runAt } from "./watch-budgets.ts";
 import { JournalWatch } from "./watch-journals.ts";
 import type { World } from "./world.ts";
-
-/** A guard asks first, then the host is touched: what broke in between nobody could know. */
-const GUARD_LATENCY_MS = 60_000;
 
 interface Streak {
   since: number | null;
@@ -22,6 +21,7 @@ export class Watch {
   readonly violations: string[] = [];
   readonly counter = new Counter();
   readonly journals = new JournalWatch((what) => this.violate(what), this.counter);
+  readonly #budgets: BudgetWatch;
   readonly #world: World;
   readonly #starts = new Map<string, number>();
   readonly #streaks = new Map<string, Streak>();
@@ -33,6 +33,7 @@ export class Watch {
   constructor(world: World, clocksLie: boolean) {
     this.#world = world;
     this.#clocksLie = clocksLie;
+    this.#budgets = new BudgetWatch(world, this.journals, (what) => this.violate(what));
     world.watch((host, operation, p, before, after) => this.#operated(host, operation, p, before, after));
   }
 
@@ -79,37 +80,41 @@ export class Watch {
       const starts = (this.#starts.get(key) ?? 0) + 1;
       this.#starts.set(key, starts);
       if (starts > 1) this.violate(`${key} was activated ${starts} times`);
-      this.#mayBeTouched(plan, target, "activated");
-      this.#mayBegin(plan, target, key, before);
+      this.#budgets.mayBeTouched(plan, target, "activated");
+      this.#mayBegin(run, target, key, before);
     }
     if (operation === "commit" && was?.phase === "activated" && is.phase === "committed")
       this.#mayCommit(plan, key);
     // What turned ill after its commit goes back at once; what is merely rolled back waits for its turn.
     const rolledBack = operation === "revert" && p.REASON === "operator";
     if (rolledBack && was?.phase === "committed" && is.phase !== "committed")
-      this.#mayBeTouched(plan, target, "sent back");
+      this.#budgets.mayBeTouched(plan, target, "sent back");
     if (was && is.fence < was.fence)
       this.violate(`${host} obeyed fence ${is.fence} after ${was.fence} (${p.RUN})`);
   }
 
   /** Did the host, and its site, allow it? */
-  #mayBegin({ id }: Plan, { windows, name }: PlannedHost, key: string, before: Machine): void {
+  #mayBegin(
+    { plan, status }: RolloutState,
+    { windows, name }: PlannedHost,
+    key: string,
+    before: Machine,
+  ): void {
     const { hold, lock } = before.disk;
     const { now } = this.#world.scheduler;
     if (lock || (hold && holds(hold, now))) this.violate(`${key} was activated while it was held`);
-    if (!this.#clocksLie && !isOpenByTheWall(windows, now))
-      this.violate(`${key} was activated outside of its maintenance window`);
+    if (!this.#clocksLie) {
+      if (!isOpenByTheWall(windows, now))
+        this.violate(`${key} was activated outside of its maintenance window`);
+      if (TERMINAL_STATES.has(status)) this.violate(`${key} was activated, and its run is ${status}`);
+    }
     this.counter.add("activations");
     if (windows.length > 0) this.counter.add("activationsInWindows");
     const beside = (other: string) => {
-      const theirs = other !== name && this.#world.isAtRisk(other) && this.#runAt(other);
-      return theirs && theirs !== id;
+      const theirs = other !== name && this.#world.isAtRisk(other) && runAt(this.#world, other);
+      return theirs && theirs !== plan.id;
     };
     if (this.#world.hosts.some(beside)) this.counter.add("interleaved");
-  }
-
-  #runAt(host: string): string | undefined {
-    return this.#world.machine(host).disk.state?.rollout;
   }
 
   #mayCommit(plan: Plan, key: string): void {
@@ -123,78 +128,5 @@ export class Watch {
       this.violate(
         `${key} was committed after ${proven} ms of health, ${plan.policy.minHealthyTimeMs} needed`,
       );
-  }
-
-  /** Every budget and guard, counting the machines themselves; `host` counts already. */
-  #mayBeTouched(plan: Plan, host: PlannedHost, how: string): void {
-    const { limits } = plan;
-    const world = this.#world;
-    const atRisk = world.hosts.filter((name) => name === host.name || world.isAtRisk(name));
-    const places = new Map(this.journals.states.flatMap((s) => [...s.targets]));
-    const all = atRisk.flatMap((name) => places.get(name) ?? []);
-    // What lost its power takes no slot and goes through no gateway; unavailable it is.
-    const busy = all.filter((h) => h.name === host.name || world.isBusy(h.name, GUARD_LATENCY_MS));
-    const mine = busy.filter((h) => h.name === host.name || this.#runAt(h.name) === plan.id);
-    const at = (list: readonly PlannedHost[], same: (h: PlannedHost) => boolean) => list.filter(same).length;
-    const most = (what: string, n: number, limit: number | null | undefined) => {
-      if (limit !== null && limit !== undefined && n > limit)
-        this.violate(`${host.name} ${how} by ${plan.id}: ${what} ${n} > ${limit} (${atRisk.join(" ")})`);
-    };
-    const { role, site } = host;
-    const owners = new Set([plan.id, ...atRisk.map((name) => this.#runAt(name))]);
-    const concerned = this.journals.states.filter(
-      (s) => owners.has(s.plan.id) || !TERMINAL_STATES.has(s.status),
-    );
-    // Across runs each keeps to its own number, so together they keep to the largest.
-    const joint = (pick: (p: Plan) => number | null | undefined) =>
-      concerned.reduce<number | null>((most, s) => {
-        const limit = pick(s.plan);
-        return limit === null || limit === undefined ? most : Math.max(most ?? 0, limit);
-      }, null);
-    const inRole = (h: PlannedHost) => h.role === role;
-    const inSite = (h: PlannedHost) => h.site === site;
-    most("max-parallel", mine.length, limits.maxParallel);
-    most(`max-parallel of ${role}`, at(mine, inRole), limits.maxParallelPerRole[role]);
-    most(`activations in ${site}`, at(mine, inSite), limits.activatingPerSite);
-    most(
-      "max-unavailable",
-      all.length,
-      joint((p) => p.limits.maxUnavailable),
-    );
-    most(
-      `max-unavailable of ${role}`,
-      at(all, inRole),
-      joint((p) => p.limits.maxUnavailablePerRole[role]),
-    );
-    most(
-      `max-unavailable of ${site}`,
-      at(all, inSite),
-      joint((p) => p.limits.maxUnavailablePerSite[site ?? ""]),
-    );
-    if (role === "bootstrap")
-      most(
-        "bootstraps",
-        at(all, (h) => h.role === "bootstrap"),
-        1,
-      );
-    for (const other of busy) {
-      if (other.via === host.name || host.via === other.name)
-        this.violate(`${host.name} ${how} while ${other.name} depends on it, or it on that one`);
-    }
-    for (const guard of plan.guards.filter((g) => g.members.includes(host.name))) {
-      const others = guard.members.filter((name) => name !== host.name && this.#serves(name));
-      if (others.length < guard.required)
-        this.violate(
-          `${host.name} ${how}: ${guard.role} quorum ${others.length} < ${guard.required} in ${guard.site ?? "the fleet"}`,
-        );
-    }
-  }
-
-  #serves(name: string): boolean {
-    const since = this.#world.unfitSince.get(name);
-    const m = this.#world.machine(name);
-    if (since !== undefined && this.#world.scheduler.now - since >= GUARD_LATENCY_MS)
-      return this.#world.reachable(name) && m.memory?.failedUnits.length === 0;
-    return !this.#world.isAtRisk(name) || (m.memory !== null && m.memory.failedUnits.length === 0);
   }
 }
