@@ -24,23 +24,8 @@ export interface StartOptions {
 
 const TURN_MS = 10_000;
 const TURN_LOOK_MS = 100;
-const BUSY = "another run is being started right now";
 
-/** Each turn is short, or its owner dead and forgotten after `TURN_MS`; `keep` throws when that is over. */
-async function inTurn<T>(
-  store: Store,
-  o: StartOptions,
-  work: (keep: () => Promise<unknown>) => Promise<T>,
-): Promise<T> {
-  const gate = await takeTurn(store, o);
-  if (!gate) throw new FleetError("locked", BUSY, { hint: "try again in a moment" });
-  try {
-    return await work(() => store.renew(gate, TURN_MS, o.clock.now()));
-  } finally {
-    await store.release(gate).catch(() => undefined); // It ends by itself.
-  }
-}
-
+/** Each turn is short, or its owner dead and forgotten after `TURN_MS`. */
 async function takeTurn(store: Store, o: StartOptions): Promise<Lease | null> {
   const until = o.clock.now() + TURN_MS;
   for (;;) {
@@ -58,14 +43,21 @@ function highestFence(sightings: StartOptions["sightings"]): number {
   return Math.max(0, ...fences);
 }
 
-/** Creates the run with its plan as first event. Throws `locked` when an unfinished run has hosts in common. */
+/**
+ * Creates the run with its plan as first event. Throws `locked` when an unfinished run has hosts in common. Whoever
+ * slept through its turn creates it all the same: it is looked at once more before it is driven (`takenBy`).
+ */
 export async function startRun(store: Store, plan: Plan, o: StartOptions): Promise<readonly FleetEvent[]> {
   const kind: RunKind = plan.kind === "rollback" ? "rollback" : "rollout";
-  return inTurn(store, o, async (keep) => {
+  const gate = await takeTurn(store, o);
+  if (!gate)
+    throw new FleetError("locked", "another run is being started right now", {
+      hint: "try again in a moment",
+    });
+  try {
     const unfinished = await holdersOf(store, plan, o.rules);
     await refuse(store, unfinished, o);
     for (const { state } of unfinished) await supersede(store, state, plan, o);
-    await keep(); // Looked long ago? Then somebody else may have begun since.
     await store.create({
       id: plan.id,
       kind,
@@ -80,21 +72,9 @@ export async function startRun(store: Store, plan: Plan, o: StartOptions): Promi
     return await store.append(plan.id, 0, [{ type: "plan", level: "info", msg, data: { plan } }], {
       now: o.clock.now(),
     });
-  });
-}
-
-/** A run that has ended wants to go on: `work` learns who has hosts of its by then, null: nobody. */
-export async function goOn<T>(
-  store: Store,
-  plan: Plan,
-  o: StartOptions,
-  work: (taken: string | null) => Promise<T>,
-): Promise<T> {
-  return inTurn(store, o, async (keep) => {
-    const taken = await takenBy(store, plan, o.rules);
-    if (taken === null) await keep();
-    return work(taken);
-  });
+  } finally {
+    await store.release(gate).catch(() => undefined); // It ends by itself.
+  }
 }
 
 /** Who has not finished with hosts of this plan, in words; null: nobody. */

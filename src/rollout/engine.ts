@@ -5,8 +5,9 @@
 import { FleetError } from "../errors.ts";
 import type { Clock } from "../kernel/clock.ts";
 import type { Lease, PendingCommand, Store } from "../store/store.ts";
-import { goOn } from "./begin.ts";
-import { applyCommand, eventsOf, type Reply } from "./commands.ts";
+import { takenBy } from "./begin.ts";
+import { runMoved } from "./bodies.ts";
+import { applyCommand, eventsOf } from "./commands.ts";
 import type { Context } from "./context.ts";
 import { decide } from "./decide.ts";
 import type { Decision, Effect, EffectKind, Outcome } from "./effects.ts";
@@ -17,6 +18,7 @@ import { Neighbours } from "./neighbours.ts";
 import { type Performer, perform } from "./perform.ts";
 import { rememberUnsettled } from "./remember.ts";
 import { RULES, type Rules } from "./rules.ts";
+import { LEASE_TTL_MS, takeLease } from "./run-lease.ts";
 import { evolve, type RolloutState, replay } from "./state.ts";
 import { patiently } from "./store-patience.ts";
 import { summarize } from "./summary.ts";
@@ -39,7 +41,6 @@ export interface EngineSignals {
   readonly abort: AbortSignal;
 }
 
-export const LEASE_TTL_MS = 15_000;
 const COMMAND_POLL_MS = 250;
 const NEIGHBOUR_POLL_MS = 2_000;
 const WOKEN = new FleetError("interrupted", "woken before its time");
@@ -60,16 +61,6 @@ export async function* drive(
     engine.stop();
     await store.release(engine.lease).catch(() => undefined);
   }
-}
-
-async function takeLease(runId: string, { store, clock, owner }: EngineDeps): Promise<Lease> {
-  const key = `run:${runId}`;
-  const lease = await store.lease(key, owner, LEASE_TTL_MS, clock.now());
-  if (lease) return lease;
-  const holder = await store.holder(key, clock.now());
-  throw new FleetError("locked", `${runId} is driven by ${holder?.owner ?? "another controller"}`, {
-    hint: `watch it with "macula-fleet rollout watch ${runId}"; a dead controller's lease ends by itself within ${LEASE_TTL_MS / 1000} s`,
-  });
 }
 
 /** An outcome and when it came in. */
@@ -134,6 +125,7 @@ class Engine {
   }
 
   async *run(): AsyncGenerator<FleetEvent, void, undefined> {
+    if (this.state.status === "planned") yield* await this.#yieldHosts();
     while (true) {
       this.#signals.abort.throwIfAborted();
       await this.#renew();
@@ -278,23 +270,29 @@ class Engine {
     if (!now && early > 0 && early <= commandPollMs) return [];
     this.#commandsAt = clock.now() + commandPollMs;
     const events: FleetEvent[] = [];
-    for (const word of await this.#patiently(() => store.pending(this.#runId))) {
-      const reply = applyCommand(this.state, word, this.#deps.rules);
-      const obey = (r: Reply) => this.#append(eventsOf(r), [word.id]);
-      const again = reply.kind === "applied" && TERMINAL_STATES.has(this.state.status);
-      events.push(...(again ? await this.#again(word, reply, obey) : await obey(reply)));
-    }
+    for (const word of await this.#patiently(() => store.pending(this.#runId)))
+      events.push(...(await this.#obey(word)));
     return events;
   }
 
-  /** A run that has ended goes on, unless somebody else has its hosts by now. */
-  #again<T>({ command }: PendingCommand, reply: Reply, obey: (r: Reply) => Promise<T>): Promise<T> {
-    const { clock, store, owner: operator, rules } = this.#deps;
-    const turn = { operator, clock, signal: this.#life.signal, ...(rules ? { rules } : {}) };
-    return this.#patiently(() =>
-      goOn(store, this.state.plan, turn, (taken) =>
-        obey(taken === null ? reply : { kind: "refused", note: `cannot ${command}: ${taken}` }),
-      ),
-    );
+  async #obey(word: PendingCommand): Promise<readonly FleetEvent[]> {
+    const reply = applyCommand(this.state, word, this.#deps.rules);
+    const again = reply.kind === "applied" && TERMINAL_STATES.has(this.state.status);
+    const taken = again ? await this.#taken() : null;
+    const note = `cannot ${word.command}: ${taken}`;
+    const said = taken === null ? reply : ({ kind: "refused", note } as const);
+    const events = await this.#append(eventsOf(said), [word.id]);
+    return again && taken === null ? [...events, ...(await this.#yieldHosts())] : events;
+  }
+
+  #taken(): Promise<string | null> {
+    return this.#patiently(() => takenBy(this.#deps.store, this.state.plan, this.#deps.rules));
+  }
+
+  /** It has said in the journal that it begins, or goes on after its end: of two that did so at once, one sees the other. */
+  async #yieldHosts(): Promise<readonly FleetEvent[]> {
+    const taken = await this.#taken();
+    if (taken === null) return [];
+    return this.#append([runMoved(this.state, "aborted", `${taken}; nothing was begun`)]);
   }
 }

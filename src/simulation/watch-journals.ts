@@ -49,7 +49,6 @@ export class JournalWatch {
   };
 
   #begins(plan: Plan): void {
-    this.#alone(plan);
     if (plan.reverts === undefined) return;
     this.#counter.add("undone");
     const reverted = this.#states.get(plan.reverts);
@@ -63,14 +62,11 @@ export class JournalWatch {
     }
   }
 
-  /** No other run may have these hosts until it is over. */
-  #alone(plan: Plan): void {
-    const names = new Set(plan.hosts.map((h) => h.name));
-    for (const other of this.unfinished) {
-      const common = other.plan.hosts.filter((h) => names.has(h.name)).map((h) => h.name);
-      if (other.plan.id !== plan.id && common.length > 0)
-        this.#violate(`${plan.id} and ${other.plan.id} drive ${common.join(" ")} at the same time`);
-    }
+  /** No other run that has begun may have this host until it is over. */
+  #alone(run: string, host: string): void {
+    for (const { plan, status, targets } of this.unfinished)
+      if (plan.id !== run && status !== "planned" && targets.has(host))
+        this.#violate(`${run} and ${plan.id} drive ${host} at the same time`);
   }
 
   #goesOn(state: RolloutState, event: FleetEvent): void {
@@ -78,10 +74,8 @@ export class JournalWatch {
       case "rollout.state":
         if (event.data.to === "superseded") this.#counter.add("superseded");
         if (event.data.reason === "window") this.#counter.add("waitsForWindows");
-        if (TERMINAL_STATES.has(state.status) && !TERMINAL_STATES.has(event.data.to)) {
+        if (TERMINAL_STATES.has(state.status) && !TERMINAL_STATES.has(event.data.to))
           this.#counter.add("reopened");
-          this.#alone(state.plan);
-        }
         return;
       case "rollout.command": {
         const { command, full, toWave } = event.data;
@@ -112,6 +106,7 @@ export class JournalWatch {
   }
 
   #moves({ plan, targets }: RolloutState, { host = "", ts, data }: HostMove): void {
+    if (data.to !== "pending") this.#alone(plan.id, host);
     const { windows = [] } = targets.get(host) ?? {};
     const need = estimateMs(plan.policy);
     // By the controller's own clock: whether that is right it cannot know.

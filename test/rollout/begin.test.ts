@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { systemClock } from "../../src/kernel/clock.ts";
 import type { Plan } from "../../src/plan/model.ts";
-import { goOn, startRun, takenBy } from "../../src/rollout/begin.ts";
+import { startRun, takenBy } from "../../src/rollout/begin.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import { aHost, anInventory, aPlan } from "../support/fleet.ts";
 import { run } from "../support/run.ts";
@@ -55,29 +55,12 @@ describe("a run begins", () => {
       if (lease) await store.release(lease);
     }
   });
-
-  test("only while it is its turn: whoever slept through it looks again", async () => {
-    const slow = new MemoryStore();
-    await startRun(slow, planOf("r-1", "a"), by);
-    slow.runs = async () => {
-      await slow.lease("fleet:start", "bob", LEASE_MS, Date.now() + LEASE_MS); // somebody else, later
-      return [];
-    };
-    await expect(startRun(slow, planOf("r-2", "a"), by)).rejects.toMatchObject({ code: "lease-lost" });
-    expect(await slow.run("r-2")).toBeNull();
-  });
 });
 
-describe("a run that has ended goes on", () => {
-  const goesOn = () => goOn(store, planOf("r-1", "a", "b"), by, async (taken) => taken);
-
-  test("unless somebody else has its hosts", async () => {
-    await store.append("r-1", 1, [run("succeeded_with_stragglers")], { now: 0 });
-    expect(await goesOn()).toBeNull();
-    await startRun(store, planOf("r-3", "b"), by);
-    expect(await goesOn()).toBe("r-3 (planned) has not finished with b");
-    expect(await takenBy(store, planOf("r-1", "a", "b"))).toBe("r-3 (planned) has not finished with b");
-    await store.append("r-3", 1, [run("aborted")], { now: 0 });
-    expect(await goesOn()).toBeNull();
-  });
+test("who has not finished with hosts of a run, planned ones included, is told", async () => {
+  const plan = planOf("r-3", "b", "d");
+  expect(await takenBy(store, plan)).toBe("r-1 (planned) has not finished with b");
+  expect(await takenBy(store, planOf("r-1", "a", "b"))).toBeNull();
+  await store.append("r-1", 1, [run("aborted")], { now: 0 });
+  expect(await takenBy(store, plan)).toBeNull();
 });

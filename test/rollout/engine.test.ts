@@ -9,6 +9,7 @@ import { MemoryStore } from "../../src/store/memory.ts";
 import type { Store } from "../../src/store/store.ts";
 import { FakeFleet } from "../support/fake-driver.ts";
 import { aHost, anInventory, aPlan, FAST, system } from "../support/fleet.ts";
+import { run } from "../support/run.ts";
 
 const ten = () =>
   anInventory(
@@ -199,6 +200,56 @@ describe("drive", () => {
     expect(state.status).toBe("succeeded_with_stragglers");
     expect(state.hosts.get("node-d")?.state).toBe("deferred");
     expect(events.at(-1)).toMatchObject({ data: { exit: 4, deferred: 1, ok: 9 } });
+  });
+
+  test("a run that has ended is not retried while another one has hosts of it", async () => {
+    const inventory = ten();
+    const fleet = fleetOf(inventory);
+    const away = fleet.hosts.get("node-a");
+    if (away) away.reachable = false;
+    const store = new MemoryStore();
+    const plan = aPlan(inventory);
+    await begin(store, plan);
+    expect((await go(store, plan.id, fleet, inventory)).state.status).toBe("succeeded_with_stragglers");
+    if (away) away.reachable = true;
+    const other = aPlan(inventory, { id: "r-other", hosts: inventory.hosts.slice(3) });
+    await begin(store, other);
+
+    await store.submit(plan.id, { command: "retry", by: "ann" });
+    const { state, events } = await go(store, plan.id, fleet, inventory);
+    expect(state.status).toBe("succeeded_with_stragglers");
+    expect(events).toMatchObject([
+      {
+        type: "diagnostic",
+        level: "warn",
+        msg: expect.stringContaining("cannot retry: r-other (planned) has not finished with node-"),
+        data: { code: "command-refused" },
+      },
+      { type: "summary" },
+    ]);
+    expect(away?.activations).toEqual([]);
+
+    await store.append("r-other", 1, [run("aborted")], { now: Date.now() });
+    await store.submit(plan.id, { command: "retry", by: "ann" });
+    expect((await go(store, plan.id, fleet, inventory)).state.status).toBe("succeeded");
+    expect(away?.activations).toHaveLength(1);
+  });
+
+  test("of two runs that began with the same hosts, none is driven while the other is there", async () => {
+    const inventory = ten();
+    const fleet = fleetOf(inventory);
+    const store = new MemoryStore();
+    const plan = aPlan(inventory);
+    await begin(store, plan);
+    await begin(store, aPlan(inventory, { id: "r-other", hosts: inventory.hosts.slice(3) }));
+    const { state, events } = await go(store, plan.id, fleet, inventory);
+    expect(events).toMatchObject([
+      { type: "rollout.state", data: { from: "planned", to: "aborted" } },
+      { type: "summary" },
+    ]);
+    expect(state.status).toBe("aborted");
+    expect([...fleet.hosts.values()].flatMap((h) => h.activations)).toEqual([]);
+    expect((await go(store, "r-other", fleet, inventory)).state.status).toBe("succeeded");
   });
 
   test("drain: nothing new starts, what runs is finished", async () => {
