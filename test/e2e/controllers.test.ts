@@ -90,4 +90,28 @@ describe("two controllers at once", () => {
     }
     expect(await lab.revisions()).toMatchObject({ "node-01": "t4", "node-02": "t4", "node-03": "t4" });
   });
+
+  it("does not retry a rollout that has ended while another one stands still with its hosts", async () => {
+    lab.release("t5");
+    await lab.fault("node-03", "bad-health");
+    const ended = await lab.fleet("rollout", "--yes", "-l", "role=peer", "--on-failure", "continue");
+    expect(ended.code, ended.stderr).toBe(3);
+    await lab.fault("node-03", "none");
+    lab.release("t6");
+    const waiting = await lab.fleet(
+      "rollout",
+      "--yes",
+      "-l",
+      "role=peer",
+      "--promote",
+      "manual",
+      "--canary",
+      "1",
+    );
+    expect(waiting.code, waiting.stderr).toBe(5);
+
+    const refused = await lab.fleet("rollout", "retry", runId(ended));
+    expect(refused.code).toBe(6);
+    expect(refused.stderr).toContain(`${runId(waiting)} (paused) has not finished with`);
+  });
 });
