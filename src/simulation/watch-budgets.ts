@@ -6,6 +6,8 @@ import type { World } from "./world.ts";
 
 /** A guard asks first, then the host is touched: what broke in between nobody could know. */
 const GUARD_LATENCY_MS = 60_000;
+/** From the claim of a slot in the journal until the host is told. */
+const WORD_LATENCY_MS = 10_000;
 
 /** Whose record is on the host? */
 export const runAt = (world: World, host: string): string | undefined =>
@@ -15,6 +17,8 @@ export class BudgetWatch {
   readonly #world: World;
   readonly #journals: JournalWatch;
   readonly #violate: (what: string) => void;
+  /** Hosts that went back after their commit because they turned ill: when, and from which attempt. */
+  readonly #ill = new Map<string, { readonly at: number; readonly attempt: string }>();
 
   constructor(world: World, journals: JournalWatch, violate: (what: string) => void) {
     this.#world = world;
@@ -22,11 +26,24 @@ export class BudgetWatch {
     this.#violate = violate;
   }
 
+  /** It goes back at once, whatever the budgets; somebody else's word to begin may be under way just then. */
+  turnedIll(host: string): void {
+    this.#ill.set(host, { at: this.#world.scheduler.now, attempt: this.#world.attempt(host) });
+  }
+
+  #justTurnedIll(host: string): boolean {
+    const ill = this.#ill.get(host);
+    const sudden = ill !== undefined && this.#world.scheduler.now - ill.at < WORD_LATENCY_MS;
+    return sudden && ill.attempt === this.#world.attempt(host);
+  }
+
   /** `host` counts already. */
   mayBeTouched(plan: Plan, host: PlannedHost, how: string): void {
     const { limits } = plan;
     const world = this.#world;
-    const atRisk = world.hosts.filter((name) => name === host.name || world.isAtRisk(name));
+    const atRisk = world.hosts.filter(
+      (name) => name === host.name || (world.isAtRisk(name) && !this.#justTurnedIll(name)),
+    );
     const places = new Map(this.#journals.states.flatMap((s) => [...s.targets]));
     const all = atRisk.flatMap((name) => places.get(name) ?? []);
     // What lost its power takes no slot and goes through no gateway; unavailable it is.

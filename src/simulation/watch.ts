@@ -85,10 +85,11 @@ export class Watch {
     }
     if (operation === "commit" && was?.phase === "activated" && is.phase === "committed")
       this.#mayCommit(plan, key);
-    // What turned ill after its commit goes back at once; what is merely rolled back waits for its turn.
-    const rolledBack = operation === "revert" && p.REASON === "operator";
-    if (rolledBack && was?.phase === "committed" && is.phase !== "committed")
-      this.#budgets.mayBeTouched(plan, target, "sent back");
+    if (operation === "revert" && was?.phase === "committed" && is.phase !== "committed") {
+      // What turned ill after its commit goes back at once; what is merely rolled back waits for its turn.
+      if (p.REASON === "operator") this.#budgets.mayBeTouched(plan, target, "sent back");
+      else this.#budgets.turnedIll(host);
+    }
     if (was && is.fence < was.fence)
       this.violate(`${host} obeyed fence ${is.fence} after ${was.fence} (${p.RUN})`);
   }

@@ -84,6 +84,11 @@ export class World {
     return machine;
   }
 
+  /** The last attempt it was told of. */
+  attempt(name: string): string {
+    return attemptOf(this.machine(name));
+  }
+
   /** Does a rollout hold it between its first change and its proof, or is it on its way back? */
   isAtRisk(name: string): boolean {
     const m = this.machine(name);

@@ -32,13 +32,6 @@ describe("every promise is kept", () => {
   });
 });
 
-/** Each found a mistake, of the engine's or of the watcher's: `docs/simulation.md`. */
-describe("seeds that once broke a rule keep it", () => {
-  test.each([19611, 28928, 41317, 47718, 48495, 52127, 78205])("seed %i", async (seed) => {
-    expect((await simulate(seed)).violations, replay(seed)).toEqual([]);
-  });
-});
-
 describe("the same seed is the same story", () => {
   test.each([3, 22, 142, 337])("seed %i", async (seed) => {
     const tell = async () => {
