@@ -41,7 +41,7 @@ async function rollout(returns: boolean) {
       { from: systemEntry(name, "r1", "good"), to: systemEntry(name, "r2", "good") },
     ]),
   );
-  const timing = { activation: 1000, boot: 10_000, rebootDelay: 500, watchdog: 30_000 };
+  const timing = { activation: 1000, boot: 25_000, rebootDelay: 500, watchdog: 30_000 };
   const site = new Map(inventory.hosts.map((h) => [h.name, "gent"]));
   const world = new World(scheduler, systems, site, new Map(), timing);
   const plan = planFor(inventory, inventory.hosts, "r-1", systems, 0);
