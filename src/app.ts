@@ -137,8 +137,12 @@ export class App implements AsyncDisposable {
   }
 
   /** Reads the inventory named on the command line or found by default, with everything that is wrong with it. */
-  async loadInventory(path?: string, purpose: "install" | "other" = "other"): Promise<LoadedInventory> {
-    const { loadInventory } = await import("./inventory/load.ts");
+  async loadInventory(
+    path?: string,
+    purpose: "install" | "other" = "other",
+    edited: Readonly<Record<string, string>> = {},
+  ): Promise<LoadedInventory> {
+    const { diskFiles, loadInventory } = await import("./inventory/load.ts");
     const { checkProblems } = await import("./health/checks.ts");
     const stated = path ?? this.globals.inventory;
     this.#stated = stated;
@@ -148,14 +152,22 @@ export class App implements AsyncDisposable {
       env: this.process.env,
       now: this.clock.now(),
       purpose,
+      files: { ...diskFiles, read: (file) => edited[file] ?? diskFiles.read(file) },
       validateCheck: (check) => checkProblems([check]).map((p) => p.message),
     });
   }
 
-  /** The same, or `inventory-invalid`. An installation asks for more than a rollout does. */
-  async inventory(path?: string, purpose?: "install"): Promise<Inventory> {
+  /**
+   * The same, or `inventory-invalid`. An installation asks for more than a rollout does. `edited`: what files would say,
+   * by path, that have not been written yet.
+   */
+  async inventory(
+    path?: string,
+    purpose?: "install",
+    edited?: Readonly<Record<string, string>>,
+  ): Promise<Inventory> {
     const { requireValid } = await import("./inventory/load.ts");
-    const inventory = requireValid(await this.loadInventory(path, purpose));
+    const inventory = requireValid(await this.loadInventory(path, purpose, edited));
     if (!this.globals.acceptNew) return inventory;
     const hosts = inventory.hosts.map((h) => ({
       ...h,

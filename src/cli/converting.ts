@@ -15,9 +15,9 @@ import { readHost } from "../import/read/host.ts";
 import { gatherSecrets } from "../install/secrets/gather.ts";
 import type { Host, Inventory } from "../inventory/model.ts";
 import { digest, newRunId } from "../rollout/launch.ts";
-import { pinInto } from "./install-run.ts";
 import { type FleetWorld, installSurroundings } from "./install-surroundings.ts";
 import { findAnywhere } from "./installing.ts";
+import { pinInto } from "./pinning.ts";
 
 export interface ConvertOptions {
   readonly to?: string | undefined;
@@ -125,7 +125,7 @@ export async function convertDeps(
       ),
       secretsFor: (h) =>
         gatherSecrets(h, inventory, { baseDir: inventory.baseDir, env, signal: app.process.signals.abort }),
-      pin: pinInto(env.HOME ?? "/"),
+      pin: pinInto(env.HOME ?? "/", inventory),
       parallel: 1,
     },
     connect: (h, signal) => remote.pool.fresh(remote.targetOf(h), signal),

@@ -1,6 +1,6 @@
 /** Planning and driving installations: shared by `install` and `replace`. */
 import { mkdir } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import pMap from "p-map";
 import type { App } from "../app.ts";
 import { EXIT, type ExitCode, FleetError, toFailure } from "../errors.ts";
@@ -18,10 +18,10 @@ import { rememberHosts } from "../rollout/remember.ts";
 import { replay } from "../rollout/state.ts";
 import { exitOf } from "../rollout/summary.ts";
 import type { Store } from "../store/store.ts";
-import { replaceHostKey } from "../transport/known-hosts-replace.ts";
 import { render } from "./follow.ts";
 import { type FleetWorld, installSurroundings } from "./install-surroundings.ts";
 import { findAnywhere } from "./installing.ts";
+import { pinInto } from "./pinning.ts";
 
 export interface InstallOptions {
   readonly to?: string | undefined;
@@ -33,8 +33,8 @@ export interface InstallOptions {
 }
 
 export interface InstallWorld extends FleetWorld {
-  /** Where the proved key is pinned, when that is not where the machine is known from now. */
-  readonly knownHostsOf?: (host: Host) => string | undefined;
+  /** The host as the inventory has it, where the one to be installed is another: there its proved key is pinned. */
+  readonly recorded?: (host: Host) => Host;
 }
 
 /** Looks at every machine, builds what is installable, and says what would happen. Changes nothing. */
@@ -142,7 +142,7 @@ export async function carryOut(
           env,
           signal: app.process.signals.abort,
         }),
-      pin: pinInto(env.HOME ?? "/", world.knownHostsOf),
+      pin: pinInto(env.HOME ?? "/", inventory, world.recorded),
       parallel: options.parallel,
     },
     app.process.signals,
@@ -177,24 +177,6 @@ export async function follow(
   stream.close();
   await view;
   return failure;
-}
-
-/** One file, many machines: one write at a time. */
-export function pinInto(
-  home: string,
-  fileOf: (host: Host) => string | undefined = (host) => host.ssh.knownHostsFile,
-) {
-  let tail: Promise<void> = Promise.resolve();
-  return (host: Host, identity: { readonly publicKey: string }): Promise<void> => {
-    const file = fileOf(host) ?? join(home, ".ssh", "known_hosts");
-    const name = host.bastion === null ? host.address : host.name;
-    const next = tail.then(async () => {
-      await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-      await replaceHostKey(file, name, host.port, identity.publicKey);
-    });
-    tail = next.catch(() => undefined);
-    return next;
-  };
 }
 
 /** The run named, or the latest that is not done. Throws `rollout-not-found`. */

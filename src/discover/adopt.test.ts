@@ -55,3 +55,19 @@ it("sets one field of a host that is written out", () => {
   expect(() => withHostField(FILE, "store-2", ["state"], "retired")).toThrow("not written out");
   expect(() => withHostField("a: [", "node-01", ["state"], "retired")).toThrow("no valid YAML");
 });
+
+it("changes no field that belongs to others as well", () => {
+  const text = `x: &known { hostKeys: [a] }
+hosts:
+  one: { identity: *known }
+  two: { <<: { identity: { mac: m } }, address: a }
+  three: { identity: { mac: m } }
+`;
+  const keys = ["identity", "hostKeys"];
+  for (const host of ["one", "two"])
+    expect(() => withHostField(text, host, keys, ["b"])).toThrow("is an alias of something else");
+  expect(parse(withHostField(text, "three", keys, ["b"])).hosts.three.identity).toEqual({
+    mac: "m",
+    hostKeys: ["b"],
+  });
+});

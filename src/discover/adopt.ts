@@ -1,5 +1,5 @@
 /** A new host's entry in an inventory: as text to look at, or written into the file with everything else left as it is. Pure. */
-import { type Document, isMap, parseDocument, stringify } from "yaml";
+import { type Document, isAlias, isMap, parseDocument, stringify } from "yaml";
 import { FleetError } from "../errors.ts";
 
 export interface NewHost {
@@ -55,14 +55,33 @@ export function withHost(text: string, host: NewHost): string {
  * The file with one field of one host set, or with `undefined` removed. Throws `usage` when the host is not written out
  * there (a range).
  */
-export function withHostField(text: string, host: string, path: readonly string[], value: unknown): string {
+export const withHostField = (text: string, host: string, path: readonly string[], value: unknown): string =>
+  withField(text, ["hosts", host], path, value);
+
+/** The file with the key that a bastion is pinned to replaced. Throws `usage` when the bastion is not in it. */
+export const withBastionKey = (text: string, bastion: string, key: string): string =>
+  withField(text, ["bastions", bastion], ["hostKey"], key);
+
+function withField(
+  text: string,
+  entry: readonly [string, string],
+  path: readonly string[],
+  value: unknown,
+): string {
   return edit(text, (doc) => {
-    if (!isMap(doc.getIn(["hosts", host])))
-      throw new FleetError("usage", `${host} is not written out by itself in this file`, {
+    if (!isMap(doc.getIn(entry)))
+      throw new FleetError("usage", `${entry[1]} is not written out by itself in this file`, {
         hint: "it is part of a range or of another file: change it there by hand",
       });
-    if (value === undefined) doc.deleteIn(["hosts", host, ...path]);
-    else doc.setIn(["hosts", host, ...path], value);
+    // An alias has no fields of its own, and those of its anchor are somebody else's, too.
+    const above = path.slice(0, -1).map((_, i) => [...entry, ...path.slice(0, i + 1)]);
+    const merged = doc.hasIn([...entry, "<<"]) && above.some((p) => !doc.hasIn(p));
+    if (merged || above.some((p) => isAlias(doc.getIn(p, true))))
+      throw new FleetError("usage", `${path.join(".")} of ${entry[1]} is an alias of something else`, {
+        hint: "change it there by hand",
+      });
+    if (value === undefined) doc.deleteIn([...entry, ...path]);
+    else doc.setIn([...entry, ...path], value);
   });
 }
 

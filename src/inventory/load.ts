@@ -127,7 +127,7 @@ function tryRead(path: string, files: InventoryFiles): string | undefined {
   }
 }
 
-const diskFiles: InventoryFiles = {
+export const diskFiles: InventoryFiles = {
   kind: (path) => {
     const stats = statSync(path, { throwIfNoEntry: false });
     return stats === undefined ? "missing" : stats.isDirectory() ? "directory" : "file";

@@ -1,4 +1,3 @@
-import { readFile, writeFile } from "node:fs/promises";
 import { z } from "zod";
 import type { App } from "../../app.ts";
 import { entryText, type NewHost, withHost } from "../../discover/adopt.ts";
@@ -8,6 +7,7 @@ import { chooseDisk } from "../../install/disk.ts";
 import type { Host, Inventory } from "../../inventory/model.ts";
 import { role as Role } from "../../inventory/schema/primitives.ts";
 import { defineCommand } from "../command.ts";
+import { editInventory } from "../inventory-file.ts";
 
 export const command = defineCommand({
   arguments: [["<address>", "where it answers: ADDRESS or ADDRESS:PORT"]],
@@ -55,7 +55,7 @@ export const command = defineCommand({
     );
     if (options.write) {
       const file = fileFor(inventory);
-      await writeFile(file, withHost(await readFile(file, "utf8"), host));
+      await editInventory(file, (text) => withHost(text, host));
       app.note(`added ${options.as} to ${file}; next: macula-fleet install --limit ${options.as} --check`);
     }
     app.print(entryText(host));
@@ -114,7 +114,7 @@ function newHost(wanted: Wanted, facts: HostFacts): NewHost {
     boot: facts.bootMode,
     ...(choice.ok ? { disk: choice.disk.path, serial: choice.disk.serial } : {}),
     ...(facts.uplink.mac === "" ? {} : { mac: facts.uplink.mac }),
-    // The installer's own key ends with the installation; an installed machine's stays.
+    // An installer's own key ends with its next boot. What runs is known by its key until an installation gives it another.
     hostKeys:
       facts.os.variant === "installer" ? [] : facts.hostKeys.filter((k) => k.startsWith("ssh-ed25519 ")),
   };

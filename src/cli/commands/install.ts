@@ -6,6 +6,7 @@ import { defineCommand, type OptionSpec } from "../command.ts";
 import { awaitFree } from "../controllers.ts";
 import { carryOut, makeInstallPlan, recordInstall, unfinishedInstall, verdictOf } from "../install-run.ts";
 import { confirmErasure, showInstallPlan } from "../installing.ts";
+import { announcePins } from "../pinning.ts";
 
 /** Shared with `replace`. */
 export const INSTALL_OPTIONS: readonly OptionSpec[] = [
@@ -58,6 +59,7 @@ export const command = defineCommand({
       return carryOut(app, id, world, options, false);
     }
     const plan = await makeInstallPlan(app, world, await app.hosts(inventory, store), options);
+    await announcePins(app, plan, inventory);
     const machine = app.format === "json" || app.format === "ndjson";
     if (options.check || plan.hosts.length === 0) {
       if (machine) app.json(plan);

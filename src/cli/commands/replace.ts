@@ -1,10 +1,11 @@
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { z } from "zod";
 import type { App, Remote } from "../../app.ts";
 import { withHostField } from "../../discover/adopt.ts";
 import { EXIT, FleetError } from "../../errors.ts";
-import { openVault } from "../../install/identity.ts";
+import { type HostIdentity, openVault } from "../../install/identity.ts";
+import type { InstallTarget } from "../../install/plan.ts";
 import type { Host, Inventory } from "../../inventory/model.ts";
 import { publicKey } from "../../inventory/schema/primitives.ts";
 import { planRetire } from "../../retire/plan.ts";
@@ -12,6 +13,8 @@ import { forget } from "../../retire/retire.ts";
 import { defineCommand } from "../command.ts";
 import { carryOut, makeInstallPlan, recordInstall, verdictOf } from "../install-run.ts";
 import { confirmErasure, showInstallPlan } from "../installing.ts";
+import { editInventory } from "../inventory-file.ts";
+import { announcePins } from "../pinning.ts";
 import { INSTALL_OPTIONS, installSchema, localTarball } from "./install.ts";
 
 /** New hardware under an old name: its ssh identity comes from the vault, so nobody's known_hosts breaks. */
@@ -21,6 +24,7 @@ export const command = defineCommand({
     ["--disk <device>", "the new machine's disk, /dev/disk/by-id/…; written into the inventory"],
     ["--serial <serial>", "serial number of that disk"],
     ["--host-key <key>", "the installer's public key, as the new machine's screen shows it; or --accept-new"],
+    ["--same-machine", "it may be the machine that has this name now: erase it all the same"],
     ["--new-identity", "go on where no identity is kept: everybody will see a changed host key"],
     ...INSTALL_OPTIONS,
   ],
@@ -34,6 +38,7 @@ export const command = defineCommand({
     serial: z.string().optional(),
     hostKey: publicKey.optional(),
     newIdentity: z.boolean().default(false),
+    sameMachine: z.boolean().default(false),
   }),
   async run(app, { args, options }) {
     const name = args[0] ?? "";
@@ -53,12 +58,13 @@ export const command = defineCommand({
         },
       );
     }
-    // The new system is built from what the inventory says; without a replacement it says what it said.
-    await using written =
-      options.disk !== undefined && !options.check
-        ? await writeDisk(old, options.disk, options.serial)
-        : null;
-    const loaded = written === null ? before : await app.inventory(undefined, "install");
+    // The new system is built from what the inventory will say; it is written when that is confirmed, not before.
+    const file = old.source.file;
+    const disk = (text: string) => withNewDisk(text, name, options);
+    const loaded =
+      options.disk === undefined
+        ? before
+        : await app.inventory(undefined, "install", { [file]: disk(await readFile(file, "utf8")) });
     // The old machine's card and serial are not the new one's; its key is not the installer's.
     const seen = join(app.stateDir(before), "replace", `${name}.known_hosts`);
     if (app.globals.acceptNew) {
@@ -74,7 +80,7 @@ export const command = defineCommand({
       inventory,
       store: await app.store(inventory),
       remote: await app.remote(inventory),
-      knownHostsOf: () => old.ssh.knownHostsFile,
+      recorded: () => old,
     };
     const host = inventory.hosts.find((h) => h.name === name);
     const install = {
@@ -84,6 +90,11 @@ export const command = defineCommand({
       ...(options.kexec === undefined ? {} : { kexec: localTarball(app.process.cwd, options.kexec) }),
     };
     const plan = await makeInstallPlan(app, world, host ? [host] : [], install);
+    const target = plan.targets[name];
+    if (target !== undefined && !options.sameMachine) assertNew(old, target, kept);
+    const change = (text: string) => withNewHardware(disk(text), old, target?.macs ?? []);
+    if (target !== undefined) change(await readFile(file, "utf8"));
+    await announcePins(app, plan, loaded);
     app.note(
       kept === null
         ? `${name} gets a new identity`
@@ -107,43 +118,53 @@ export const command = defineCommand({
     if (!machine) showInstallPlan(app, inventory, plan, "stderr");
     await confirmErasure(app, inventory, plan, options.planHash);
     await forgetOld(app, old, inventory, world.remote);
+    await editInventory(file, change);
     await recordInstall(app, world.store, plan);
-    written?.keep();
-    await writeIdentity(old, plan.targets[name]?.macs ?? []);
     return carryOut(app, plan.id, world, install, true);
   },
 });
 
-/** Undone when it is disposed and was not kept. */
-async function writeDisk(old: Host, device: string, serial: string | undefined) {
-  const { file } = old.source;
-  const original = await readFile(file, "utf8");
-  const text = withHostField(original, old.name, ["disk", "device"], device);
-  // The old disk's serial is not the new one's.
-  await writeFile(file, withHostField(text, old.name, ["disk", "serial"], serial));
-  let kept = false;
-  return {
-    keep() {
-      kept = true;
-    },
-    async [Symbol.asyncDispose]() {
-      if (!kept) await writeFile(file, original);
-    },
-  };
+/** The old disk's serial is not the new one's. */
+function withNewDisk(
+  text: string,
+  host: string,
+  { disk, serial }: { readonly disk?: string | undefined; readonly serial?: string | undefined },
+): string {
+  if (disk === undefined) return text;
+  return withHostField(withHostField(text, host, ["disk", "device"], disk), host, ["disk", "serial"], serial);
 }
 
 /** What the inventory knew the old hardware by; else the next look would say that it is another machine. */
-async function writeIdentity(old: Host, macs: readonly string[]): Promise<void> {
-  const { mac, serial, machineId } = old.identity;
-  if ([mac, serial, machineId].every((v) => v === undefined)) return;
-  const same = mac !== undefined && macs.includes(mac.toLowerCase());
-  const { file } = old.source;
-  let text = await readFile(file, "utf8");
-  if (mac !== undefined && !same) text = withHostField(text, old.name, ["identity", "mac"], macs[0]);
-  for (const field of ["serial", "machineId"] as const)
-    if (old.identity[field] !== undefined)
-      text = withHostField(text, old.name, ["identity", field], undefined);
-  await writeFile(file, text);
+function withNewHardware(text: string, { name, identity }: Host, macs: readonly string[]): string {
+  const { mac } = identity;
+  const same = mac === undefined || macs.includes(mac.toLowerCase());
+  const changes = [
+    ...(same ? [] : [["mac", macs[0]] as const]),
+    ...(["serial", "machineId"] as const)
+      .filter((f) => identity[f] !== undefined)
+      .map((f) => [f, undefined] as const),
+  ];
+  return changes.reduce((t, [field, value]) => withHostField(t, name, ["identity", field], value), text);
+}
+
+/** New hardware is not what answers here as the host itself: that would be erased while it works. */
+function assertNew(old: Host, target: InstallTarget, kept: HostIdentity | null): void {
+  const bare = (key: string) => key.split(/\s+/).slice(0, 2).join(" ");
+  const known = [...old.identity.hostKeys, ...(kept === null ? [] : [kept.publicKey])].map(bare);
+  const { mac } = old.identity;
+  const shows = target.hostKeys.some((k) => known.includes(bare(k)))
+    ? `has the host key of ${old.name}`
+    : !target.inInstaller && mac !== undefined && target.macs.includes(mac.toLowerCase())
+      ? `has the network card of ${old.name} (${mac})`
+      : null;
+  if (shows === null) return;
+  throw new FleetError(
+    "install-refused",
+    `what answers at ${old.address} ${shows}, and runs ${target.runs}: it is ${old.name} itself, not new hardware`,
+    {
+      hint: `start the new machine's installer at this address first; to erase this one all the same: --same-machine, or macula-fleet install --limit ${old.name} --reinstall`,
+    },
+  );
 }
 
 const placeInCluster = (host: Host, inventory: Inventory) =>

@@ -1,4 +1,3 @@
-import { readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { z } from "zod";
 import type { App, Remote } from "../../app.ts";
@@ -13,6 +12,7 @@ import type { WipePlan } from "../../retire/wipe.ts";
 import { digest, newRunId } from "../../rollout/launch.ts";
 import { defineCommand } from "../command.ts";
 import { confirmErasure } from "../installing.ts";
+import { editInventory } from "../inventory-file.ts";
 import { withLease } from "../lease.ts";
 import { assertCanWipe, driveWipe, makeWipePlan } from "../wiping.ts";
 import { localTarball } from "./install.ts";
@@ -123,7 +123,7 @@ async function carryOut(app: App, w: Work): Promise<void> {
       drainSeconds: options.drain,
       markRetired: async () => {
         const { file } = host.source;
-        await writeFile(file, withHostField(await readFile(file, "utf8"), host.name, ["state"], "retired"));
+        await editInventory(file, (text) => withHostField(text, host.name, ["state"], "retired"));
         app.note(`${host.name} is retired in ${file}`);
       },
       wipe: async () => {
