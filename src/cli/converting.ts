@@ -4,7 +4,9 @@ import { join } from "node:path";
 import type { App, Remote } from "../app.ts";
 import { archiveKey } from "../convert/backup/keys.ts";
 import type { ConvertDeps } from "../convert/deps.ts";
-import { cluster, parseNodes } from "../convert/k3s/kubectl.ts";
+import { cluster as ask, parseNodes } from "../convert/k3s/kubectl.ts";
+import { KEEP } from "../convert/keep.ts";
+import { loginKeysIn } from "../convert/login-keys.ts";
 import { asNixos, type ConversionPlan, planConversion } from "../convert/plan.ts";
 import { fragmentOf } from "../convert/reimport.ts";
 import { survey } from "../convert/survey.ts";
@@ -57,7 +59,7 @@ export async function makeConversionPlan(
     remote.closures.disko(building, revision, { signal }),
   ]);
   const server = serverFor(host, looked.role, inventory);
-  const nodes = server === null ? [] : await nodesFrom(remote, server, signal);
+  const cluster = await nodesFrom(remote, server, signal);
   return planConversion({
     id: newRunId("i", app.clock.now()),
     inventory,
@@ -69,9 +71,11 @@ export async function makeConversionPlan(
     disko,
     digest,
     survey: looked,
-    nodes,
+    nodes: cluster.nodes,
+    nodesProblem: cluster.problem,
     server: server?.name ?? null,
     needsHuman: undecided(importNode(files, { name: host.name, address: host.address }).needsHuman),
+    loginKeys: LOGIN_FILES.flatMap((path) => loginKeysIn(files.text(path) ?? "")),
     imported: fragmentOf(files, host.name),
     targetMinor: TARGET_MINOR,
     workloadsInGit: options.workloadsInGit,
@@ -80,6 +84,8 @@ export async function makeConversionPlan(
     mbps: options.mbps,
   });
 }
+
+const LOGIN_FILES = KEEP.find((row) => row.id === "login-keys")?.paths ?? [];
 
 /** The inventory that is being used has answered the rest: the node's cluster, disk and address stand in it. */
 const undecided = <T extends { readonly topic: string }>(human: readonly T[]): readonly T[] =>
@@ -94,14 +100,18 @@ function serverFor(host: Host, role: string, inventory: Inventory): Host | null 
   return servers.find((h) => h.name !== host.name) ?? (role === "server" ? host : null);
 }
 
-async function nodesFrom(remote: Remote, server: Host, signal: AbortSignal) {
+async function nodesFrom(remote: Remote, server: Host | null, signal: AbortSignal) {
+  const none = (problem: string) => ({ nodes: [], problem });
+  if (server === null) return none("no server of its cluster is in the inventory");
   try {
     await using session = await remote.pool.session(remote.targetOf(server), signal);
-    const result = await session.run(cluster.nodes(), { signal, timeoutMs: 60_000 });
-    return result.code === 0 ? parseNodes(result.stdout) : [];
+    const { code, stdout, stderr } = await session.run(ask.nodes(), { signal, timeoutMs: 60_000 });
+    if (code !== 0) return none(`${server.name}: ${stderr.trim().split("\n").at(-1) || `exit ${code}`}`);
+    const nodes = parseNodes(stdout);
+    return nodes.length === 0 ? none(`${server.name} lists none`) : { nodes, problem: null };
   } catch (error) {
     signal.throwIfAborted();
-    if (error instanceof FleetError) return [];
+    if (error instanceof FleetError) return none(`${server.name}: ${error.message}`);
     throw error;
   }
 }

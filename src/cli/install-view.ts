@@ -20,8 +20,7 @@ export function installPlanLines(plan: InstallPlan): Line[] {
       const what = [role, site ?? "-", `runs ${target.runs || "an unknown system"}`].join("  ");
       return [
         line("  ", strong(pad(name, width)), `  ${what}`, dim(`  gets ${bytes(closureBytes)}`)),
-        ...erasure(target),
-        ...target.warnings.map((text) => line(warn("    warning "), text)),
+        ...targetLines(target),
       ];
     }),
     ...Object.entries(plan.refusals).flatMap(([name, refusals]) =>
@@ -37,6 +36,11 @@ export function installPlanLines(plan: InstallPlan): Line[] {
       ),
     line(dim(` plan hash ${plan.hash}`)),
   ];
+}
+
+/** What is lost, and what else is to be known before anybody confirms it. */
+export function targetLines(target: InstallTarget): Line[] {
+  return [...erasure(target), ...target.warnings.map((text) => line(warn("    warning "), text))];
 }
 
 function erasure(target: InstallTarget): Line[] {

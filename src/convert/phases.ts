@@ -163,6 +163,7 @@ async function proveAll(
       database: await checkDatastore(backup.file, deps.key, c.workDir),
       presented: session.hostKeyFingerprint,
       loginKeys: Object.values(c.host.users).flatMap((u) => u.keys),
+      keysLeft: plan.conversion.keysLeft,
       importedBefore: plan.conversion.imported,
       importedNow: deps.reimport(texts),
     }),

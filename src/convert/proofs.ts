@@ -3,6 +3,7 @@ import { createHash, createPrivateKey, createPublicKey } from "node:crypto";
 import { z } from "zod";
 import { compareManifests, extentOf, type Manifest, type ManifestEntry } from "./backup/manifest.ts";
 import { fateOf, KEEP, type KeepRow } from "./keep.ts";
+import { loginKeysIn } from "./login-keys.ts";
 
 export interface Proof {
   readonly row: string;
@@ -24,8 +25,10 @@ export interface Evidence {
   readonly database: { readonly ok: boolean; readonly detail: string } | null;
   /** `SHA256:…` of the key it showed when we logged in now. */
   readonly presented: string;
-  /** Keys that may log in on the new system, `type base64`. */
+  /** Keys that may log in on the new system, as the inventory has them. */
   readonly loginKeys: readonly string[];
+  /** Those of before that a person said may go, `type base64`. */
+  readonly keysLeft: readonly string[];
   /** The inventory fragment before, and from the archive. */
   readonly importedBefore: string;
   readonly importedNow: string;
@@ -45,7 +48,7 @@ export function prove(e: Evidence): readonly Proof[] {
 type Verdict = { readonly ok: boolean; readonly detail: string };
 
 function proofOf(row: KeepRow, entries: readonly ManifestEntry[], e: Evidence): Verdict {
-  if (row.proof === "login-keys") return loginKeys(e);
+  if (row.proof === "login-keys") return loginKeys(row, e);
   if (row.proof === "same-inventory") {
     return e.importedBefore === e.importedNow
       ? { ok: true, detail: "the archive says the same as the node did" }
@@ -140,14 +143,16 @@ function clusterCa(e: Evidence, files: Verdict): Verdict {
     : { ok: false, detail: "the token names another CA than server-ca.crt" };
 }
 
-function loginKeys(e: Evidence): Verdict {
+function loginKeys(row: KeepRow, e: Evidence): Verdict {
   const before = [...e.texts]
-    .filter(([path]) => path.endsWith("authorized_keys"))
-    .flatMap(([, text]) => text.split("\n"))
-    .flatMap((line) => /(?:ssh|ecdsa|sk)-\S+ [A-Za-z0-9+/=]+/.exec(line)?.[0] ?? []);
-  const missing = before.filter((k) => !e.loginKeys.some((l) => l.startsWith(k)));
+    .filter(([path]) => fateOf(path, e)?.row === row)
+    .flatMap(([, text]) => loginKeysIn(text));
+  const known = e.loginKeys.flatMap(loginKeysIn);
+  const gone = before.filter((k) => !known.includes(k));
+  const missing = gone.filter((k) => !e.keysLeft.includes(k));
+  const kept = `${before.length - gone.length} keys, all in the inventory`;
   return missing.length === 0
-    ? { ok: true, detail: `${before.length} keys, all in the inventory` }
+    ? { ok: true, detail: gone.length === 0 ? kept : `${kept}; ${gone.length} left behind, as was accepted` }
     : { ok: false, detail: `${missing.length} of ${before.length} keys cannot log in any more` };
 }
 

@@ -8,8 +8,9 @@ import { archivedPaths, fateOf, KEEP, keptPaths } from "../../src/convert/keep.t
 import { identityProblem, prove } from "../../src/convert/proofs.ts";
 import { recoveryFrom } from "../../src/convert/recovery.ts";
 import { startServices, stopServices } from "../../src/convert/service.ts";
-import { parseSurvey, type Survey } from "../../src/convert/survey.ts";
+import { parseSurvey, ROOT_SHELL, type Survey } from "../../src/convert/survey.ts";
 import type { HostFacts } from "../../src/host/protocol.ts";
+import { quote } from "../../src/kernel/shell.ts";
 import { HostState } from "../../src/rollout/events.ts";
 import { aHost } from "../support/fleet.ts";
 
@@ -128,17 +129,18 @@ describe("commands for the cluster", () => {
     fc.assert(
       fc.property(fc.stringMatching(/^[a-z0-9.'$ `-]{1,20}$/), (name) => {
         for (const command of [cluster.cordon(name), cluster.drain(name, 30), cluster.uncordon(name)]) {
-          expect(command.stdin).toBeUndefined();
+          expect(command.line).toBe(ROOT_SHELL);
+          expect(command.stdin).toContain(` ${quote(name)}`);
           expect(command.label.startsWith("kubectl")).toBe(true);
         }
       }),
     );
-    expect(cluster.drain("edge-1", 300).line).toContain(
+    expect(cluster.drain("edge-1", 300).stdin).toContain(
       "k3s kubectl drain edge-1 --ignore-daemonsets --delete-emptydir-data --force --timeout=300s",
     );
-    expect(cluster.forget("edge-1").line).toContain("k3s kubectl delete node edge-1 --ignore-not-found");
-    expect(cluster.snapshot("x").line).toContain("k3s etcd-snapshot save --name x");
-    expect(cluster.strip("edge-1", ["macula.io/mode"]).line).toContain("label node edge-1 macula.io/mode-");
+    expect(cluster.forget("edge-1").stdin).toContain("k3s kubectl delete node edge-1 --ignore-not-found");
+    expect(cluster.snapshot("x").stdin).toContain("k3s etcd-snapshot save --name x");
+    expect(cluster.strip("edge-1", ["macula.io/mode"]).stdin).toContain("label node edge-1 macula.io/mode-");
   });
   test("nodes as the cluster tells them", () => {
     const node = {
@@ -216,7 +218,8 @@ describe("proofs", () => {
     database: null as { ok: boolean; detail: string } | null,
     datastore: false,
     presented: "SHA256:x",
-    loginKeys: [],
+    loginKeys: [] as readonly string[],
+    keysLeft: [] as readonly string[],
     importedBefore: "a",
     importedNow: "a",
   };
@@ -265,5 +268,27 @@ describe("proofs", () => {
         texts: new Map([["home/macula/.ssh/authorized_keys", "ssh-ed25519 AAAAB alice\n"]]),
       }),
     ).toEqual(["login-keys"]);
+  });
+  test("of a login: its key with or without options and comments; a lost one only when a person said so", () => {
+    const path = "home/macula/.ssh/authorized_keys";
+    const login = {
+      archive: of(file(path), file("opt/gitea/authorized_keys")),
+      expected: of(file("opt/gitea/authorized_keys")),
+      found: of(file("opt/gitea/authorized_keys")),
+      texts: new Map([
+        [path, '# ssh-ed25519 AAAAX old\nfrom="10.0.0.0/8" ssh-ed25519  AAAAB alice\nssh-rsa AAAAC\n'],
+        // Keys of a program of the user's own log nobody in here.
+        ["opt/gitea/authorized_keys", "ssh-ed25519 AAAAD carol\n"],
+      ]),
+    };
+    const kept = ["ssh-ed25519 AAAAB ops", "ssh-rsa AAAAC"];
+    expect(failed({ ...login, loginKeys: kept })).toEqual([]);
+    expect(failed({ ...login, loginKeys: kept.slice(0, 1) })).toEqual(["login-keys"]);
+    expect(failed({ ...login, loginKeys: kept.slice(1) })).toEqual(["login-keys"]);
+    const accepted = { ...evidence, ...login, loginKeys: kept.slice(1), keysLeft: ["ssh-ed25519 AAAAB"] };
+    expect(prove(accepted).find((p) => p.row === "login-keys")).toMatchObject({
+      ok: true,
+      detail: "1 keys, all in the inventory; 1 left behind, as was accepted",
+    });
   });
 });

@@ -7,12 +7,14 @@ import { proofsFile } from "../../convert/phases.ts";
 import { type ConversionPlan, isRefused } from "../../convert/plan.ts";
 import { undo } from "../../convert/prepare.ts";
 import { reachedBy, recoveryFrom } from "../../convert/recovery.ts";
-import { conversionLines, proofLines } from "../../convert/view.ts";
+import { proofLines } from "../../convert/view.ts";
 import { EXIT, type ExitCode, FleetError } from "../../errors.ts";
 import type { FleetEvent } from "../../rollout/events.ts";
 import { replay } from "../../rollout/state.ts";
 import { exitOf } from "../../rollout/summary.ts";
+import { createPaint } from "../../ui/paint.ts";
 import { defineCommand } from "../command.ts";
+import { conversionPlanLines } from "../convert-view.ts";
 import { type ConvertOptions, type ConvertWorld, convertDeps, makeConversionPlan } from "../converting.ts";
 import { follow, recordInstall } from "../install-run.ts";
 import { confirmErasure } from "../installing.ts";
@@ -74,10 +76,11 @@ export const command = defineCommand({
     const plan = await makeConversionPlan(app, world, options);
     const { conversion } = plan;
     const machine = app.format === "json" || app.format === "ndjson";
+    const shown = () => conversionPlanLines(plan).map(createPaint(app.color)).join("\n");
     const open = conversion.needsHuman.length > 0 && !options.acceptOpen;
     if (options.plan || isRefused(conversion) || open) {
       if (machine) app.json(plan);
-      else app.print([...conversionLines(conversion), `plan hash: ${plan.hash}`].join("\n"));
+      else app.print(shown());
       if (options.plan)
         return isRefused(conversion) || conversion.needsHuman.length > 0 ? EXIT.paused : EXIT.ok;
       throw isRefused(conversion)
@@ -93,7 +96,7 @@ export const command = defineCommand({
         hint: `look again: macula-fleet convert ${conversion.host} --plan`,
       });
     }
-    if (!machine) for (const line of conversionLines(conversion)) app.note(line);
+    if (!machine) app.note(shown());
     await confirmErasure(app, world.inventory, plan, options.planHash);
     await recordInstall(app, world.store, plan);
     return drive(app, plan.id, world, options, true);

@@ -1,12 +1,13 @@
 /** Commands run on a server of the cluster, as data. Pure. */
 import { type Command, quote } from "../../kernel/shell.ts";
+import { ROOT_SHELL } from "../survey.ts";
 
-const PATHS = "PATH=$PATH:/usr/local/bin:/run/current-system/sw/bin; export PATH; LC_ALL=C; export LC_ALL";
+const PATHS = "PATH=$PATH:/usr/local/bin:/run/current-system/sw/bin LC_ALL=C\nexport PATH LC_ALL\n";
+
 /** k3OS has no plain `kubectl` in some images; `k3s kubectl` is there wherever k3s is. */
-const root = 'as=; [ "$(id -u)" = 0 ] || as="sudo -n"';
-
 function onHost(label: string, ...words: readonly string[]): Command {
-  return { line: `sh -c ${quote(`${PATHS}; ${root}; exec $as k3s ${words.map(quote).join(" ")}`)}`, label };
+  const k3s = `exec k3s ${words.map(quote).join(" ")} < /dev/null\n`;
+  return { line: ROOT_SHELL, stdin: PATHS + k3s, label };
 }
 
 const kubectl = (label: string, ...words: readonly string[]): Command => onHost(label, "kubectl", ...words);
@@ -84,7 +85,7 @@ export function quorumProblem(nodes: readonly NodeRecord[], leaving: string): st
   return `without it ${ready} of ${servers} servers are ready, and etcd needs ${quorum}${down.length > 0 ? ` (not ready: ${down.join(", ")})` : ""}`;
 }
 
-/** Empty when it is not what was expected. */
+/** Empty when it is not what was expected: a cluster has at least the node that was asked. */
 export function parseNodes(json: string): readonly NodeRecord[] {
   let items: readonly RawNode[];
   try {

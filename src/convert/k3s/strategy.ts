@@ -10,6 +10,7 @@ export interface ClusterFacts {
   /** Versions of all servers, this one included if it is one; empty: unknown. */
   readonly serverVersions: readonly string[];
   readonly readyServers: number;
+  /** 0: unknown. */
   readonly servers: number;
   /** Flux or Argo was seen, or the operator says so. */
   readonly workloadsInGit: boolean;
@@ -40,6 +41,13 @@ export function chooseStrategy(f: ClusterFacts): Strategy {
     );
   }
   if (f.role === "agent") return agent(f);
+  // One that is taken for the only one would neither be drained nor asked for its quorum.
+  if (f.servers === 0) {
+    return no(
+      "how many servers its cluster has is not known",
+      "start k3s on it, or name a reachable server of its cluster in the inventory",
+    );
+  }
   if (f.datastore === "external") {
     return f.tokenKnown
       ? yes("external", false, "its datastore is elsewhere and stays", [
