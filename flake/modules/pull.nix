@@ -20,7 +20,8 @@ let
       pkgs.util-linux
     ];
     bashOptions = [ ];
-    text = builtins.readFile ./pull/macula-pull.sh;
+    # protocol: the host protocol's own scripts, written by scripts/generate-pull-protocol.ts.
+    text = "export MACULA_PROTOCOL=${./pull/protocol}\n" + builtins.readFile ./pull/macula-pull.sh;
   };
 in
 {
@@ -39,9 +40,9 @@ in
       description = "How often to ask.";
     };
     confirmSec = lib.mkOption {
-      type = lib.types.ints.positive;
+      type = lib.types.ints.between 120 86400;
       default = 600;
-      description = "Seconds a new system has to become healthy before the machine goes back by itself.";
+      description = "Seconds a new system has, from before its activation begins, to be active and healthy; then the machine goes back by itself.";
     };
   };
 
@@ -61,11 +62,14 @@ in
       description = "Fetch and try this machine's target system";
       after = [ "network-online.target" ];
       wants = [ "network-online.target" ];
-      # Replacing the program while it activates the system that replaces it would end the trial half-way.
+      # It judges the system that replaces it, or that has no pull mode any more: neither may end it half-way. (The
+      # timer may go: it is this unit that has work to finish.)
       restartIfChanged = false;
       stopIfChanged = false;
+      unitConfig.X-StopOnRemoval = false;
       serviceConfig = {
-        Type = "oneshot";
+        # Not oneshot: with a job of its own under way the machine would count as still starting, and never as healthy.
+        Type = "exec";
         ExecStart = "${program}/bin/macula-pull ${
           lib.escapeShellArgs [
             (toString cfg.url)

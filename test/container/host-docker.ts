@@ -33,6 +33,7 @@ const signal = new AbortController().signal;
 const docker = (...args: readonly string[]) => dockerCli.run(args, { signal });
 
 export interface DockerSubject extends DriverSubject {
+  readonly container: string;
   /** A system with any of the lab's faults. */
   makeWith(fault: ReleaseFault): Promise<string>;
   /** Runs a shell line in the container, past SSH; resolves to its output. */
@@ -125,6 +126,7 @@ export async function dockerSubject(suite: Suite, user: "root" | "deploy" | "adm
     return createSshDriver({ pool, closures, targetOf: () => target, ...more });
   };
   return {
+    container,
     driver: another(),
     another,
     async cache(toplevels) {

@@ -115,6 +115,16 @@ describeNix("a machine", () => {
       expect.stringContaining("publicKey"),
     ]);
     const commons = machine(fixture("commons"), "gent-peer-01", { extra: pull });
+    // Neither a changed program nor a system without pull mode ends the trial that is under way, and no job of its own
+    // keeps the machine from being up.
+    expect(commons.values["systemd.services.macula-pull.restartIfChanged"]).toBe(false);
+    expect(commons.values["systemd.services.macula-pull.stopIfChanged"]).toBe(false);
+    expect(commons.values["systemd.services.macula-pull.unitConfig"]).toEqual({ "X-StopOnRemoval": false });
+    expect(commons.values["systemd.services.macula-pull.serviceConfig"]).toMatchObject({ Type: "exec" });
+    const hasty = module("{ macula.pull = { enable = true; confirmSec = 45; }; }");
+    expect(refusal(() => machine(fixture("commons"), "gent-peer-01", { extra: hasty }))).toContain(
+      "confirmSec",
+    );
     expect(commons.values["macula.pull.url"]).toBe("https://cache.commons.example/macula-fleet/gent-peer-01");
   });
 

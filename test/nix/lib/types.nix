@@ -44,6 +44,8 @@ rec {
   int = simple "int" builtins.isInt;
   port = simple "port" (v: builtins.isInt v && v >= 0 && v <= 65535);
   ints.positive = simple "positive int" (v: builtins.isInt v && v > 0);
+  ints.between =
+    low: high: simple "int between ${toString low} and ${toString high}" (v: builtins.isInt v && v >= low && v <= high);
   path = simple "path" (v: builtins.isPath v || lib.hasPrefix "/" (toString v));
   package = simple "package" (v: builtins.isAttrs v || lib.hasPrefix "/nix/store" (toString v));
   raw = simple "raw" (_: true);
