@@ -110,3 +110,18 @@ it("refuses images that are missing or damaged", async () => {
   });
   await untouched();
 });
+
+it.each([
+  ["image.img", Buffer.alloc(0)],
+  ["image.img.gz", gzipSync("")],
+])("takes an empty %s for no image, and asks nobody", async (name, bytes) => {
+  await writeFile(join(dir, name), bytes);
+  const confirm = async () => {
+    throw new Error("asked");
+  };
+  await expect(call({ image: join(dir, name), confirm })).rejects.toMatchObject({
+    code: "usage",
+    message: expect.stringContaining("is empty: nothing is written"),
+  });
+  await untouched();
+});

@@ -29,6 +29,10 @@ const BLOCK = 4 * 1024 * 1024;
 /** Null when the person said no. Throws `host-unsuitable` for a disk that must not be written to, `command-failed`. */
 export async function writeImage(call: WriteCall): Promise<Written | null> {
   const total = await imageBytes(call.image, call.signal);
+  if (total === 0)
+    throw new FleetError("usage", `${call.image} is empty: nothing is written`, {
+      hint: "build or fetch it again",
+    });
   const path = await realpath(call.device).catch(() => call.device);
   const check = async () => {
     const devices = await call.list({ signal: call.signal });

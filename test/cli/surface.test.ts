@@ -51,6 +51,8 @@ describe("the command line", () => {
     [["rollout", "stauts"], "unknown command 'rollout stauts'", "rollout status"],
     [["status", "--ofline"], "unknown option '--ofline'", "--offline"],
     [["gc", "--keep", "none"], "--keep: must be a whole number", "--help"],
+    [["import", "/nope"], "there is no /nope", "a directory, a tarball or a YAML file"],
+    [["import", "nope.tar"], "there is no /nonexistent/nope.tar", "a directory, a tarball or a YAML file"],
     [["exec"], "missing required argument 'command'", "macula-fleet exec --help"],
   ])("%j is a usage error with a hint", async (argv, message, hint) => {
     const { exit, stdout, stderr } = await cli(argv);

@@ -53,6 +53,12 @@ describe("a disk script", () => {
   it.each(["ext4", "luks-btrfs", "luks-ext4-bios"])("of the layout %s passes", async (name) => {
     expect(await judged(await layout(name), [aDisk(), other])).toBeNull();
   });
+  it("of the lab's own machines passes", async () => {
+    const file = new URL("../../src/lab/docker/flake/lib/disko.sh", import.meta.url);
+    const script = (await readFile(file, "utf8")).replaceAll("@device@", BY_ID);
+    expect(script).toContain(BY_ID);
+    expect(await judged(script, [aDisk(), other])).toBeNull();
+  });
   it("with a volume group passes, unless another disk may hold one of that name", async () => {
     const script = `pvcreate ${BY_ID}-part2\nvgcreate "a-pool" ${BY_ID}-part2\nlvcreate -n root a-pool
 mkfs.ext4 "/dev/a-pool/root"\nmount /dev/mapper/a--pool-root /mnt`;

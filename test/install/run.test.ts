@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { anywhereArguments } from "../../src/install/anywhere/command.ts";
 import { type AnywhereRun, runAnywhere } from "../../src/install/anywhere/run.ts";
 import { checkAnywhere, missingOptions } from "../../src/install/anywhere/version.ts";
@@ -105,6 +105,19 @@ it("has its own directory, no stdin and no terminal to ask on", async () => {
   expect(seen[0]).not.toBe(process.cwd());
   const gone = (await readFile(join(dir, "tmp"), "utf8")).trim();
   await expect(readdir(gone)).rejects.toThrow("ENOENT");
+});
+
+it("says so when there is no place for temporary files", async () => {
+  vi.stubEnv("TMPDIR", join(dir, "missing"));
+  try {
+    await expect(call({ program: ["true"] })).rejects.toMatchObject({
+      code: "command-failed",
+      message: expect.stringContaining(`in ${join(dir, "missing")}: ENOENT`),
+      hint: expect.stringContaining("TMPDIR"),
+    });
+  } finally {
+    vi.unstubAllEnvs();
+  }
 });
 
 it("says so when it is not there or too old", async () => {

@@ -1,10 +1,10 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
 import { z } from "zod";
 import type { App } from "../../app.ts";
 import { EXIT, FleetError } from "../../errors.ts";
+import { temporaryDirectory } from "../../kernel/temporary.ts";
 import { createPaint } from "../../ui/paint.ts";
 import { accent, dim, line, strong } from "../../ui/view/line.ts";
 import { defineCommand } from "../command.ts";
@@ -28,7 +28,7 @@ export const command = defineCommand({
     keep: z.boolean().default(false),
   }),
   async run(app, { options }) {
-    const dir = await mkdtemp(join(tmpdir(), "macula-fleet-demo-"));
+    const dir = await temporaryDirectory("macula-fleet-demo-");
     const inventory = join(dir, "inventory.yaml");
     const fleet = (...words: string[]) => [...words, "-i", inventory];
     const lab = (...words: string[]) => ["lab", ...words, "--dir", dir];

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { z } from "zod";
 import type { App } from "../../app.ts";
 import { EXIT } from "../../errors.ts";
@@ -62,9 +62,11 @@ async function read(
   subject: string,
   user: string,
 ): Promise<{ files: NodeFiles; known: ImportOptions }> {
-  if (existsSync(subject)) {
+  const file = resolve(app.process.cwd, subject);
+  // A host's name or address has no slash, and does not end like a file.
+  if (existsSync(file) || /\/|\.(?:tar|tgz|tar\.gz|ya?ml)$/.test(subject)) {
     const { readLocal } = await import("../../import/read/local.ts");
-    return { files: await readLocal(subject), known: {} };
+    return { files: await readLocal(file), known: {} };
   }
   const [{ readHost }, { createSshTransport }, { targetOf }] = await Promise.all([
     import("../../import/read/host.ts"),

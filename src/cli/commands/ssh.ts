@@ -1,5 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
 import { z } from "zod";
@@ -7,6 +6,7 @@ import { EXIT, type ExitCode, FleetError } from "../../errors.ts";
 import { selectHosts } from "../../inventory/select.ts";
 import { targetOf } from "../../inventory/target.ts";
 import { quote } from "../../kernel/shell.ts";
+import { temporaryDirectory } from "../../kernel/temporary.ts";
 import { defineCommand } from "../command.ts";
 import { noteLab } from "../hosts.ts";
 import { pinnedKeys, sshArguments } from "../ssh-arguments.ts";
@@ -33,7 +33,7 @@ export const command = defineCommand({
     }
     const target = targetOf(host, inventory);
     const keys = pinnedKeys(target);
-    const dir = keys === "" ? null : await mkdtemp(join(tmpdir(), "macula-fleet-ssh-"));
+    const dir = keys === "" ? null : await temporaryDirectory("macula-fleet-ssh-");
     try {
       const pinned = dir === null ? undefined : join(dir, "known_hosts");
       if (pinned !== undefined) await writeFile(pinned, keys, { mode: 0o600 });

@@ -1,9 +1,8 @@
 /** One nixos-anywhere process: its own directory, no stdin, a deadline, and its whole process group ended with it. */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { rm } from "node:fs/promises";
 import { execa } from "execa";
 import { FleetError } from "../../errors.ts";
+import { temporaryDirectory } from "../../kernel/temporary.ts";
 import { diagnose, isDiscouraging, isHopeless, stepOf } from "./progress.ts";
 
 export interface AnywhereRun {
@@ -25,7 +24,7 @@ const KILL_AFTER_MS = 3_000;
 /** Throws `install-failed` with the cause read from its output, or `tool-missing`. */
 export async function runAnywhere(run: AnywhereRun): Promise<void> {
   run.signal.throwIfAborted();
-  const cwd = await mkdtemp(join(tmpdir(), "macula-fleet-anywhere-"));
+  const cwd = await temporaryDirectory("macula-fleet-anywhere-");
   const lines: string[] = [];
   let step: string | null = null;
   const [file = "nixos-anywhere", ...before] = run.program;
