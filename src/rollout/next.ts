@@ -33,8 +33,9 @@ function rolling(state: RolloutState): string[] {
     case "failed":
       return [...look(state), `${TOOL} rollout`, ...undo];
     case "rolled_back":
-    case "rollback_failed":
       return [...look(state), `${TOOL} status`];
+    case "rollback_failed":
+      return [...look(state), `${TOOL} status`, ...undo];
     case "superseded":
       return [`${TOOL} rollout history`];
   }
@@ -58,4 +59,4 @@ function look(state: RolloutState): string[] {
 
 /** Is there anything an undo would put back? */
 const hasChanged = (state: RolloutState): boolean =>
-  state.plan.kind === "rollout" && [...state.hosts.values()].some((h) => h.state === "updated");
+  state.plan.kind === "rollout" && [...state.hosts.values()].some((h) => h.committed);

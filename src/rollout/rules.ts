@@ -52,6 +52,6 @@ export const RULES: Rules = {
   mayTakeOver: (asked, driver) => asked && driver === null,
   retried: (named, host) =>
     (isFailed(host) || host.state === "deferred") && (named === undefined || named.includes(host.name)),
-  undone: (host) => host.state === "updated" && host.previous !== null,
+  undone: (host) => host.committed && host.previous !== null,
   leftBehind: isUnavailable,
 };

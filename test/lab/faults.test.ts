@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { FleetError } from "../../src/errors.ts";
 import type { Activation } from "../../src/host/driver.ts";
 import { FAULT_KINDS, labFault, labPowerCycle } from "../../src/lab/index.ts";
+import { units } from "../contract/host-driver-steps.ts";
 import { labInProcess, type TestLab, waitFor } from "./support/lab.ts";
 
 const signal = new AbortController().signal;
@@ -65,6 +66,18 @@ describe("lab fault", () => {
     expect(await ended(a)).toMatchObject({ current: a.from, state: { phase: "reverted", rc: 4 } });
     const evidence = await test.driver.evidence(host(), a, { signal });
     expect(evidence.failedUnits).toEqual(["macula-node.service"]);
+  });
+
+  it("not-ready: every check says not now, and what was proved before does not count against it", async () => {
+    const a = await start();
+    await ended(a);
+    const status = async () =>
+      (await test.driver.check(host(), { signal, checks: [units], baselineFailed: [] })).map((r) => r.status);
+    expect(await status()).toEqual(["ok"]);
+    await fault("not-ready");
+    expect(await status()).toEqual(["retry"]);
+    await fault("none");
+    expect(await status()).toEqual(["ok"]);
   });
 
   it("drop-on-activate: out of reach, then back on the old system", async () => {

@@ -113,7 +113,7 @@ describe("what to type next", () => {
     ["aborted", undefined, [LOOK, "rollout", ...verb("undo")]],
     ["failed", undefined, [LOOK, "rollout", ...verb("undo")]],
     ["rolled_back", undefined, [LOOK, "status"]],
-    ["rollback_failed", undefined, [LOOK, "status"]],
+    ["rollback_failed", undefined, [LOOK, "status", ...verb("undo")]],
     ["superseded", undefined, ["rollout history"]],
   ])("%s (%s)", (status, reason, expected) => {
     const more = reason === undefined ? {} : { reason };

@@ -28,16 +28,21 @@ export const command = defineCommand({
         hint: `macula-fleet rollout abort ${run.id}, then undo it`,
       });
     }
-    if (changedBy(state).size === 0) {
-      app.note(`${run.id} left no host changed: there is nothing to undo`);
-      return EXIT.ok;
-    }
+    if (state.status === "planned" || state.status === "queued")
+      throw new FleetError("command-refused", `${run.id} is ${state.status}: it has changed nothing yet`, {
+        hint: `macula-fleet rollout abort ${run.id}`,
+      });
+    // Ended first, whatever it says of its hosts: one in flight may be further than the journal knows.
     if (!TERMINAL_STATES.has(state.status)) {
       const reply = applyCommand(state, { command: "abort", by: app.operator });
       if (reply.kind === "refused") throw new FleetError("command-refused", `${run.id}: ${reply.note}`);
       if (reply.kind === "applied") await store.submit(run.id, { command: "abort", by: app.operator });
       await driveRun(app, run.id, store, await app.remote(inventory), { inventory, planShown: true });
       state = await stateOf(store, run.id);
+    }
+    if (changedBy(state).size === 0) {
+      app.note(`${run.id} left no host changed: there is nothing to undo`);
+      return EXIT.ok;
     }
     const now = app.clock.now();
     const plan = planUndo(state, {

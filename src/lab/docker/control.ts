@@ -27,6 +27,10 @@ export async function dockerLabFault(
 ): Promise<readonly FaultKind[]> {
   const host = knownHost(requireDockerLab(dir), name);
   const fault = kind === "none" ? null : knownFault(kind);
+  if (fault === "not-ready")
+    throw new FleetError("usage", "not-ready is for simulated hosts: here real units are asked", {
+      hint: "hang and slow keep these hosts waiting",
+    });
   const has = await faultsOf(host, o);
   const wanted =
     fault === null ? [] : o.clear ? has.filter((f) => f !== fault) : [...new Set([...has, fault])];

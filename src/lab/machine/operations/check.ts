@@ -25,6 +25,7 @@ function judge(m: Machine, p: Parameters, n: number): CheckResult {
   const option = (name: string) => p[`CHECK_${n}_${name}`];
   const type = option("TYPE") ?? "";
   const named = { name: option("NAME") ?? type, type };
+  if (m.faults.includes("not-ready")) return { ...named, status: "retry", message: "not now (lab)" };
   const failed = m.memory?.failedUnits ?? [];
   if (type === "systemd") {
     const ignored = [...words(p.BASELINE), ...words(option("IGNORE"))];
