@@ -66,6 +66,13 @@ in
         }
       );
     };
+    program = lib.mkOption {
+      type = lib.types.str;
+      default = "${program}/bin/macula-health";
+      defaultText = lib.literalExpression "the program of this module";
+      readOnly = true;
+      description = "`macula-health`, for other units.";
+    };
     interval = lib.mkOption {
       type = lib.types.str;
       default = "5min";
@@ -113,9 +120,10 @@ in
     systemd.services.macula-health = {
       description = "Is this machine healthy?";
       serviceConfig = {
-        Type = "oneshot";
-        ExecStart = "${program}/bin/macula-health --wait 240";
-        TimeoutStartSec = "6min";
+        # Not oneshot: the boot is not finished before every start job is, and this one waits for it to be.
+        Type = "exec";
+        ExecStart = "${cfg.program} --wait 240";
+        RuntimeMaxSec = "6min";
         RuntimeDirectory = "macula-health";
         RuntimeDirectoryPreserve = true;
         # 21: still starting. The next look will tell.

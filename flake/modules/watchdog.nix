@@ -52,9 +52,24 @@ in
           message = "macula.watchdog.bootCounting needs a nixpkgs with boot.loader.systemd-boot.bootCounting.";
         }
       ];
-      systemd.services.macula-health = {
+      # As systemd's own boot check: once what the boot wants has started or failed.
+      systemd.services.macula-health-boot = {
+        description = "Is this boot a good one?";
         requiredBy = [ "boot-complete.target" ];
         before = [ "boot-complete.target" ];
+        after = [
+          "default.target"
+          "multi-user.target"
+        ];
+        serviceConfig = {
+          Type = "oneshot";
+          # One verdict a boot; a switch must not ask again.
+          RemainAfterExit = true;
+          # "Not yet" after all that time is no: another boot gets its chance.
+          ExecStart = "${config.macula.health.program} --boot --wait 240";
+          TimeoutStartSec = "6min";
+        };
+        restartIfChanged = false;
       };
     })
     (lib.optionalAttrs canCount {

@@ -1,8 +1,9 @@
-import { GenericContainer, type StartedTestContainer, Wait } from "testcontainers";
+import type { StartedTestContainer } from "testcontainers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { dockerCli } from "../../src/lab/docker/engine.ts";
 import { ensureImage, imageTag, SUITES, type Suite } from "../../src/lab/docker/image.ts";
 import { onContainers, signal } from "./fixture.ts";
+import { inside as insideOf, Machine } from "./machine.ts";
 
 const EXPECTED: Readonly<
   Record<Suite, { readonly nix: RegExp; readonly systemd: RegExp; readonly doas: boolean }>
@@ -13,29 +14,10 @@ const EXPECTED: Readonly<
 
 const docker = (...args: readonly string[]) => dockerCli.run(args, { signal });
 
-/** A host image as a machine: what the generic container cannot be told by method. */
-class Machine extends GenericContainer {
-  constructor(tag: string) {
-    super(tag);
-    Object.assign(this.hostConfig, { CgroupnsMode: "private", RestartPolicy: { Name: "always" } });
-    this.withAddedCapabilities("SYS_ADMIN", "NET_ADMIN")
-      .withSecurityOpt("apparmor=unconfined")
-      .withTmpFs({ "/run": "exec,mode=755", "/tmp": "exec,mode=1777" })
-      .withWaitStrategy(Wait.forSuccessfulCommand("systemctl is-active --quiet ssh.service"));
-  }
-}
-
 onContainers("host images", () => {
-  // The helper that would remove forgotten containers comes from a registry; these are removed below.
-  process.env.TESTCONTAINERS_RYUK_DISABLED = "true";
-
   describe.each(SUITES)("%s", (suite) => {
     let machine: StartedTestContainer;
-    const inside = async (script: string): Promise<string> => {
-      const { exitCode, output } = await machine.exec(["sh", "-c", script]);
-      if (exitCode === 0) return output.trim();
-      throw new Error(`exit ${exitCode}: ${output}`);
-    };
+    const inside = (script: string): Promise<string> => insideOf(machine, script);
     const booted = () =>
       inside("until systemctl is-active --quiet ssh.service 2> /dev/null; do sleep 0.1; done");
 

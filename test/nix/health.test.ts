@@ -99,6 +99,22 @@ describe("macula-health", () => {
     expect(m.check().report.verdict).toBe("ok");
   });
 
+  it("asked by a boot, does not wait for that boot to finish, and leaves no verdict behind", () => {
+    const m = machine(["system system", "route route", "units units"]);
+    m.program(
+      "systemctl",
+      'case $1 in is-system-running) echo starting;; *) echo "macula-health-boot.service x";; esac',
+    );
+    expect(m.check().code).toBe(21);
+    const { code, report } = m.check(["--boot"]);
+    expect(code).toBe(0);
+    expect(report.checks.map((c) => c.name)).toEqual(["route", "units"]);
+    expect(JSON.parse(m.read("run/result.json"))).toMatchObject({ verdict: "retry" });
+    expect(m.exists("roots/last-healthy")).toBe(false);
+    m.program("ip", "exit 0");
+    expect(m.check(["--boot"]).code).toBe(21);
+  });
+
   it("takes 21 from a command as not yet, anything else as no, and keeps what it said", () => {
     const m = stage();
     m.write("health.conf", 'command\tlater\techo "half \\"way\\""; exit 21\ncommand\tbad\texit 3\n');

@@ -1,21 +1,23 @@
-# macula-health [--json] [--wait SECONDS] [--quiet]: is this machine doing its job?
+# macula-health [--json] [--wait SECONDS] [--quiet] [--boot]: is this machine doing its job?
 #
 # Checks come from $MACULA_HEALTH_CONF (default /etc/macula/health.conf), one a line, tab-separated:
 #   KIND NAME ARGUMENTS…        KIND: system units route dns time disk listen http k3s command
 # Exit 0 healthy, 1 not healthy, 21 not yet (still starting). The verdict is also left in
 # /run/macula-health/result.json; a healthy system is kept from garbage collection.
+# --boot: asked by the boot itself, which cannot have finished yet. So `system` does not count, and nothing is left.
 export LC_ALL=C
 conf=${MACULA_HEALTH_CONF:-/etc/macula/health.conf}
 run=${MACULA_HEALTH_RUN:-/run/macula-health}
 roots=${MACULA_HEALTH_ROOTS:-/nix/var/nix/gcroots/macula-fleet}
 system=${MACULA_HEALTH_SYSTEM:-/run/current-system}
 tab=$(printf '\t')
-json=0 quiet=0 wait=0
+json=0 quiet=0 wait=0 boot=0
 
 while [ $# -gt 0 ]; do
   case $1 in
     --json) json=1 ;;
     --quiet) quiet=1 ;;
+    --boot) boot=1 ;;
     --wait)
       shift
       wait=${1:?--wait needs seconds}
@@ -48,7 +50,7 @@ check_units() { # IGNORED…: unit names, `*` allowed
   failed=
   for unit in $(systemctl list-units --failed --plain --no-legend 2>/dev/null | cut -d' ' -f1); do
     ignored=0
-    for pattern in macula-health.service "$@"; do
+    for pattern in macula-health.service macula-health-boot.service "$@"; do
       # shellcheck disable=SC2254
       case $unit in $pattern) ignored=1 ;; esac
     done
@@ -145,6 +147,7 @@ examine() {
     IFS=$oldifs
     kind=$1 name=$2
     shift 2
+    if [ "$boot,$kind" = 1,system ]; then continue; fi
     status=failed message=
     case $kind in
       system) check_system ;;
@@ -184,7 +187,7 @@ done
 current=$(readlink -f "$system" 2>/dev/null)
 report="{\"schema\":1,\"verdict\":\"$verdict\",\"system\":$(quote "$current"),\"time\":$(date +%s),\"checks\":[$results]}"
 
-if mkdir -p "$run" 2>/dev/null && [ -w "$run" ]; then
+if [ $boot = 0 ] && mkdir -p "$run" 2>/dev/null && [ -w "$run" ]; then
   printf '%s\n' "$report" >"$run/result.json.new" && mv "$run/result.json.new" "$run/result.json"
   # Only what runs *and* would be booted counts as a place to go back to: a system on trial does not.
   profile=$(readlink -f "${MACULA_HEALTH_PROFILE:-/nix/var/nix/profiles/system}" 2>/dev/null)
