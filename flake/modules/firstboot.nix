@@ -86,6 +86,8 @@ in
       after = [
         "network-online.target"
         "macula-hostname.service"
+        # Its proposal names the SSH host key; the first boot makes it, and a slow board takes its time.
+        "sshd-keygen.service"
       ];
       wants = [ "network-online.target" ];
       unitConfig.ConditionPathExists = "!${cfg.marker}";

@@ -20,7 +20,7 @@ export async function main(argv: readonly string[]): Promise<void> {
       return;
     }
     await runFirstboot(options, {
-      facts: await machineFacts(hostname().split(".")[0] ?? "macula-node"),
+      facts: () => machineFacts(hostname().split(".")[0] ?? "macula-node"),
       portal: createPortal(options.portal),
       clock: systemClock,
       screen: async (text) => {

@@ -18,7 +18,8 @@ import { createWizard } from "./web/server.ts";
 const FAREWELL_MS = 5000;
 
 export interface FirstbootDeps {
-  readonly facts: MachineFacts;
+  /** Asked again when it pairs: on a first boot the SSH host key and the address may come after the wizard. */
+  readonly facts: () => Promise<MachineFacts>;
   readonly portal: Portal;
   readonly clock: Clock;
   /** The machine's own screen. The only place that shows the code. */
@@ -34,20 +35,21 @@ export type Ending = "already-paired" | "paired" | "timeout" | "stopped";
 
 /** Offers pairing until it happened, the time is over, or the signal says stop. */
 export async function runFirstboot(options: FirstbootOptions, deps: FirstbootDeps): Promise<Ending> {
-  const { clock, facts, log } = deps;
+  const { clock, log } = deps;
   const paths = statePaths(options["state-dir"]);
   if (!options.force && (await exists(paths.marker))) {
     log("this machine is paired already (-force asks again)");
     return "already-paired";
   }
   const { did } = await ensureIdentity(paths.identity);
+  const { hostname, address } = await deps.facts();
   const end = new AbortController();
   const signal = AbortSignal.any([deps.signal, end.signal]);
   let entry: string | null = null;
   let paired = false;
 
   const keep = async (credentials: Credentials) => {
-    entry = proposalFor(facts, did, credentials.orgIdentity);
+    entry = proposalFor(await deps.facts(), did, credentials.orgIdentity);
     const { userName: user_name, orgIdentity: org_identity } = credentials;
     const file = { user_name, org_identity, refresh_token: credentials.refreshToken.reveal() };
     await writeWhole(paths.credentials, `${JSON.stringify(file, null, 2)}\n`, 0o600, 0o700);
@@ -58,16 +60,16 @@ export async function runFirstboot(options: FirstbootOptions, deps: FirstbootDep
     paired = true;
   };
   const code = newCode();
-  const pairing = new Pairing({ code, hostname: facts.hostname, portal: deps.portal, clock, keep });
+  const pairing = new Pairing({ code, hostname, portal: deps.portal, clock, keep });
   const onOutcome = (outcome: Outcome) => {
     log(`pairing: ${outcome.kind}${"triesLeft" in outcome ? `, ${outcome.triesLeft} tries left` : ""}`);
     if (outcome.kind === "paired") end.abort();
   };
 
-  const url = (port: number) => `http://${facts.hostname}.local${port === 80 ? "" : `:${port}`}`;
+  const url = (port: number) => `http://${hostname}.local${port === 80 ? "" : `:${port}`}`;
   const wizard = createWizard({
     pairing,
-    hostname: facts.hostname,
+    hostname,
     url: url(options.port),
     portal: options.portal.href,
     isNear: (peer) => isNear(peer, networkInterfaces()),
@@ -78,7 +80,7 @@ export async function runFirstboot(options: FirstbootOptions, deps: FirstbootDep
   });
   await using server = await listen(wizard.fetch, options);
   const minutes = Math.round(options.timeout / 60_000);
-  await deps.screen(consoleText({ url: url(server.port), address: facts.address, code, minutes }));
+  await deps.screen(consoleText({ url: url(server.port), address, code, minutes }));
   log(`waiting for pairing at ${url(server.port)}`);
   deps.onListening?.(server.port);
 

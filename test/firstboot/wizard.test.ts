@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { statePaths } from "../../src/firstboot/files.ts";
 import { inventorySchema } from "../../src/inventory/schema.ts";
-import { ask, fakePortal, PORTAL_CODE, pair, startWizard, TOKEN } from "./support.ts";
+import { ask, fakePortal, HOST_KEY, PORTAL_CODE, pair, startWizard, TOKEN } from "./support.ts";
 
 const other = (code: string) => (code.startsWith("A") ? "B" : "A") + code.slice(1);
 
@@ -40,7 +40,10 @@ describe("the wizard", () => {
 
     const { did } = JSON.parse(await readFile(paths.identity, "utf8"));
     const hosts = parse(await readFile(paths.proposal, "utf8"));
-    expect(hosts["macula-a1b2c3"]).toMatchObject({ address: "192.168.1.50", identity: { did } });
+    expect(hosts["macula-a1b2c3"]).toMatchObject({
+      address: "192.168.1.50",
+      identity: { did, hostKeys: [HOST_KEY] },
+    });
     const fleet = { name: "home", realm: "io.macula.home", flake: "./flake" };
     const inventory = { apiVersion: "macula.io/v1", kind: "FleetInventory", fleet, hosts };
     expect(inventorySchema.safeParse(inventory).error?.issues).toBeUndefined();
