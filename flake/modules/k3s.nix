@@ -11,6 +11,7 @@ let
   token = config.macula.secrets.k3s-token or null;
   agentToken = config.macula.secrets.k3s-agent-token or null;
   datastore = config.macula.secrets.k3s-datastore or null;
+  mounts = import ../lib/mounts.nix { inherit lib; } (config.macula.disk.data or { });
   # Where there is a token for agents, k3s lets them in with no other.
   joinRef = if server || cfg.agentTokenRef == null then cfg.tokenRef else cfg.agentTokenRef;
 
@@ -58,7 +59,8 @@ let
   wanted =
     [ (rule "kubelet" "tcp" 10250 10250 others) ]
     ++ map (p: rule "flannel" "udp" p p others) backend.udp
-    ++ lib.optional server (rule "k3s API" "tcp" 6443 6443 others)
+    # Agents answer there too when nodes share images: it is how they find each other.
+    ++ lib.optional (server || cfg.embeddedRegistry) (rule "k3s API" "tcp" 6443 6443 others)
     ++ lib.optional (server && cfg.datastore == "etcd") (
       rule "etcd" "tcp" 2379 2380 (lib.filter (m: m.role == "server") others)
     )
@@ -163,6 +165,8 @@ in
         )
         ++ cfg.extraFlags;
     };
+
+    systemd.services.k3s.unitConfig.RequiresMountsFor = mounts "/var/lib/rancher/k3s";
 
     environment.etc."rancher/k3s/registries.yaml" = lib.mkIf (cfg.registries != null || cfg.embeddedRegistry) {
       source = (pkgs.formats.yaml { }).generate "registries.yaml" (

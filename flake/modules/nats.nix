@@ -8,6 +8,7 @@
 let
   cfg = config.macula.nats;
   adopt = import ../lib/adopt.nix { inherit pkgs; };
+  mounts = import ../lib/mounts.nix { inherit lib; } config.macula.disk.data;
 in
 {
   options.macula.nats = {
@@ -37,9 +38,14 @@ in
       serverName = lib.mkDefault config.services.macula.nodeName;
       settings.host = lib.mkDefault cfg.listen;
     };
-    systemd.services.nats.serviceConfig.ExecStartPre = lib.mkIf cfg.jetstream [
-      (adopt "/var/lib/maculaos/nats" "/var/lib/nats")
-    ];
+    systemd.services.nats = {
+      unitConfig.RequiresMountsFor = mounts "/var/lib/nats";
+      serviceConfig = lib.mkIf cfg.jetstream {
+        ExecStartPre = [ (adopt "/var/lib/maculaos/nats" "/var/lib/nats") ];
+        # A predecessor's data takes as long as it takes: cut off, the copy would begin anew, again and again.
+        TimeoutStartSec = "infinity";
+      };
+    };
     networking.firewall.allowedTCPPorts = lib.optional (cfg.listen != "127.0.0.1") cfg.port;
     macula.health.checks.nats = {
       kind = "listen";

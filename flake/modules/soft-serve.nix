@@ -8,6 +8,7 @@
 let
   cfg = config.macula.softServe;
   adopt = import ../lib/adopt.nix { inherit pkgs; };
+  mounts = import ../lib/mounts.nix { inherit lib; } config.macula.disk.data;
   host = config.networking.hostName;
 in
 {
@@ -51,9 +52,14 @@ in
         initial_admin_keys = lib.mkDefault cfg.adminKeys;
       };
     };
-    systemd.services.soft-serve.serviceConfig.ExecStartPre = [
-      (adopt "/var/lib/maculaos/git" "/var/lib/soft-serve")
-    ];
+    systemd.services.soft-serve = {
+      unitConfig.RequiresMountsFor = mounts "/var/lib/private/soft-serve";
+      serviceConfig = {
+        ExecStartPre = [ (adopt "/var/lib/maculaos/git" "/var/lib/soft-serve") ];
+        # As for NATS: the copy must not be cut off.
+        TimeoutStartSec = "infinity";
+      };
+    };
     networking.firewall.allowedTCPPorts = lib.optional cfg.openFirewall cfg.port;
     macula.health.checks.soft-serve = {
       kind = "listen";

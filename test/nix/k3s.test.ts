@@ -25,6 +25,14 @@ describeNix("k3s on a machine", () => {
       "multi-user.target",
     ]);
     expect(commons["gent-gw-01"]?.values["systemd.services.macula-firewall-names.wantedBy"]).toBeUndefined();
+    // Nodes that share images find each other on the API's port, agents too.
+    const shared = machine(fixture("commons"), "ams-peer-01", {
+      extra: module("{ macula.k3s.embeddedRegistry = true; }"),
+    });
+    const sharing = text(shared, "networking.firewall.extraCommands");
+    expect(sharing).toContain("--dport 6443");
+    expect(sharing).toContain("--dport 5001");
+    expect(rules("ams-peer-01")).not.toContain("6443");
     const alone = machine(fixture("retail"), "store-001");
     expect(alone.values["networking.firewall.extraCommands"]).toBeUndefined();
   });

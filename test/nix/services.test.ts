@@ -1,4 +1,5 @@
 /** What k3OS nodes ran beside k3s, from the inventory's words to units: Console, NATS, Soft Serve, backups. */
+import { renameSync, rmSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { list, type Machine, machine, text } from "./machine.ts";
 import { describeNix, fixture, readJson, refusal, temporaryFile } from "./nix.ts";
@@ -31,6 +32,7 @@ describeNix("services of the inventory", () => {
       "services.nats.settings": { host: "127.0.0.1" },
     });
     expect(m.values["systemd.services.nats.serviceConfig"]).toEqual({
+      TimeoutStartSec: "infinity",
       ExecStartPre: [
         expect.stringMatching(/^\+\S+macula-adopt \/var\/lib\/maculaos\/nats \/var\/lib\/nats$/),
       ],
@@ -42,12 +44,15 @@ describeNix("services of the inventory", () => {
   it("NATS for others opens its port", () => {
     const m = host({ services: { nats: { enable: true, listen: "0.0.0.0", port: 4333, jetstream: false } } });
     expect(list(m, "networking.firewall.allowedTCPPorts")).toContain(4333);
-    expect(m.values["systemd.services.nats.serviceConfig"]).toEqual({});
+    expect(m.values["systemd.services.nats.serviceConfig"]).toBeUndefined();
   });
 
   it("Soft Serve: git over SSH for the machine's own people, closed to others", () => {
     const m = host({ services: { softServe: { enable: true, port: 2222 } } });
     const settings = m.values["services.soft-serve.settings"] as Fields;
+    expect(m.values["systemd.services.soft-serve.serviceConfig"]).toMatchObject({
+      TimeoutStartSec: "infinity",
+    });
     expect(settings).toMatchObject({
       ssh: { listen_addr: ":2222", public_url: "ssh://node-01:2222" },
       http: { enabled: false },
@@ -56,6 +61,25 @@ describeNix("services of the inventory", () => {
     expect(list(m, "networking.firewall.allowedTCPPorts")).not.toContain(2222);
     const open = host({ services: { softServe: { enable: true, openFirewall: true } } });
     expect(list(open, "networking.firewall.allowedTCPPorts")).toContain(23231);
+  });
+
+  it("do not write where a data disk belongs before it is mounted", () => {
+    const disk = (mountpoint: string) => ({ device: `/dev/disk/by-id/${mountpoint}`, mountpoint });
+    const extra = {
+      pv: disk("/var/lib/rancher/k3s/storage"),
+      streams: disk("/var/lib/nats/jetstream"),
+      other: disk("/srv"),
+    };
+    const { disk: own } = homelab.hosts.find((h) => h.name === "node-01") as { disk?: object };
+    const m = host({
+      disk: { ...own, extra },
+      services: { nats: { enable: true }, softServe: { enable: true } },
+    });
+    const needs = (unit: string) =>
+      (m.values[`systemd.services.${unit}.unitConfig`] as Fields).RequiresMountsFor;
+    expect(needs("k3s")).toEqual(["/var/lib/rancher/k3s", "/var/lib/rancher/k3s/storage"]);
+    expect(needs("nats")).toEqual(["/var/lib/nats", "/var/lib/nats/jetstream"]);
+    expect(needs("soft-serve")).toEqual(["/var/lib/private/soft-serve"]);
   });
 
   it("refuse a word their module does not have", () => {
@@ -147,6 +171,19 @@ describe("macula-adopt", () => {
     s.write("new/own", "3");
     expect(s.run(SCRIPT, [s.path("old"), s.path("new")]).code).toBe(0);
     expect(() => s.read("new/jetstream/stream")).toThrow();
+  });
+
+  it("cut off between two moves, goes on where it was, and the service does not start on half", () => {
+    const { s, run } = prepare();
+    s.program("mv", `[ "$1" = -T ] || exit 1; exec /bin/mv "$@"`);
+    expect(run().code).toBe(1);
+    s.program("mv", 'exec /bin/mv "$@"');
+    // One of two was moved when the power went; the predecessor's data may even be gone by now.
+    renameSync(s.path("new/.macula-adopt-whole/jetstream"), s.path("new/jetstream"));
+    rmSync(s.path("old"), { recursive: true });
+    expect(run()).toMatchObject({ code: 0, stderr: "" });
+    expect([s.read("new/jetstream/stream"), s.read("new/.hidden")]).toEqual(["1", "2"]);
+    expect(s.exists("new/.macula-adopt-whole")).toBe(false);
   });
 
   it("fails, and is not taken for done, when the copy does", () => {
