@@ -38,7 +38,6 @@
     boot.kernel.sysctl = lib.mapAttrs (_: lib.mkOverride 990) {
       "net.core.somaxconn" = 4096;
       "fs.aio-max-nr" = 1048576;
-      "fs.file-max" = 1048576;
       "kernel.dmesg_restrict" = 1;
       "kernel.unprivileged_bpf_disabled" = 1;
     };

@@ -15,10 +15,10 @@
         "avahi-daemon.service"
         "macula-firstboot.service"
       ];
-      after = [ "systemd-udev-settle.service" ];
       serviceConfig = {
         Type = "oneshot";
         RemainAfterExit = true;
+        StateDirectory = "macula-hostname";
       };
       path = [
         pkgs.coreutils

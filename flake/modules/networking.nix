@@ -52,7 +52,7 @@ in
     };
     wifi = lib.mkOption {
       default = [ ];
-      description = "Wireless networks, preferred first.";
+      description = "Wireless networks, preferred first. Their addresses come by DHCP, whatever wired cards do.";
       type = lib.types.listOf (
         lib.types.submodule {
           options = {
@@ -129,9 +129,13 @@ in
           ) cfg.wifi
         );
       };
-      systemd.network.networks."20-macula-wifi" = lib.mkIf cfg.dhcp {
+      # Without DHCP on wired cards NixOS leaves wireless ones without an address too. As it has them otherwise: a cable is
+      # preferred.
+      systemd.network.networks."20-macula-wifi" = lib.mkIf (!config.networking.useDHCP) {
         matchConfig.WLANInterfaceType = "station";
         networkConfig.DHCP = "yes";
+        dhcpV4Config.RouteMetric = 1025;
+        ipv6AcceptRAConfig.RouteMetric = 1025;
       };
     })
   ];

@@ -90,6 +90,29 @@ describeNix("a machine on the network", () => {
     ]);
   });
 
+  it("has an address on Wi-Fi in any case, and prefers a cable", () => {
+    const of = (network: string) => {
+      const extra = module(
+        `{ lib, ... }: { macula.network = { wifi = [ { ssid = "a"; pskRef = "env:A"; } ]; ${network} }; }`,
+      );
+      const { values, failed } = machine(homelab, "node-01", { extra });
+      expect(failed).toEqual([]);
+      const at = "systemd.network.networks.20-macula-wifi";
+      return {
+        useDHCP: values["networking.useDHCP"],
+        dhcp: (values[`${at}.networkConfig`] as { DHCP?: string } | undefined)?.DHCP,
+        metrics: [values[`${at}.dhcpV4Config`], values[`${at}.ipv6AcceptRAConfig`]],
+      };
+    };
+    // NixOS's own unit for wireless cards, with the same metric.
+    expect(of("")).toEqual({ useDHCP: true, dhcp: undefined, metrics: [undefined, undefined] });
+    const metrics = [{ RouteMetric: 1025 }, { RouteMetric: 1025 }];
+    expect(of("dhcp = lib.mkForce false;")).toEqual({ useDHCP: false, dhcp: "yes", metrics });
+    const fixed =
+      'static = { mac = "52:54:00:12:34:56"; address = "192.168.1.9/24"; gateway = "192.168.1.1"; };';
+    expect(of(fixed)).toEqual({ useDHCP: false, dhcp: "yes", metrics });
+  });
+
   it("has Wi-Fi with its key in a file", () => {
     const m = machine(fixture("commons"), "gent-peer-01");
     expect(m.values).toMatchObject({
