@@ -1,3 +1,4 @@
+import { rmSync, symlinkSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { stage } from "./shims.ts";
 
@@ -10,7 +11,9 @@ describe("macula-hostname", () => {
   const name = (s: ReturnType<typeof stage>): string => {
     s.program("hostname", "exit 0");
     const machineId = s.write("machine-id", "abcdef0123456789\n");
-    return s.run(SCRIPT, [], { SYS: s.path("sys"), MACHINE_ID: machineId }).stdout.trim();
+    s.write("state/x", "");
+    const env = { SYS: s.path("sys"), STATE_DIRECTORY: s.path("state"), MACHINE_ID: machineId, WAIT: "2" };
+    return s.run(SCRIPT, [], env).stdout.trim();
   };
 
   it("takes the lowest physical card, whatever the kernel calls it", () => {
@@ -26,7 +29,33 @@ describe("macula-hostname", () => {
   it("has another unique name for a machine without a card", () => {
     const s = stage();
     card(s, "lo", "00:00:00:00:00:00", false);
+    s.program("sleep", "exit 0");
     expect(name(s)).toBe("macula-abcdef012345");
+    // Not for ever: it is not the name of a card.
+    card(s, "eth0", "52:54:00:ff:00:02");
+    expect(name(s)).toBe("macula-525400ff0002");
+  });
+
+  it("waits for a card that comes late", () => {
+    const s = stage();
+    card(s, "lo", "00:00:00:00:00:00", false);
+    const late = s.path("sys/class/net/usb0");
+    s.program("sleep", `mkdir -p "${late}/device"; echo 52:54:00:ff:00:03 >"${late}/address"`);
+    expect(name(s)).toBe("macula-525400ff0003");
+  });
+
+  it("keeps its name when another card comes, or its own is late, and takes one of a new board", () => {
+    const s = stage();
+    s.program("sleep", "exit 0");
+    card(s, "eth0", "52:54:00:ff:00:02");
+    expect(name(s)).toBe("macula-525400ff0002");
+    card(s, "eth1", "52:54:00:ff:00:01");
+    expect(name(s)).toBe("macula-525400ff0002");
+    rmSync(s.path("sys/class/net"), { recursive: true });
+    card(s, "lo", "00:00:00:00:00:00", false);
+    expect(name(s)).toBe("macula-525400ff0002");
+    card(s, "eth0", "52:54:00:ff:00:0a");
+    expect(name(s)).toBe("macula-525400ff000a");
   });
 });
 
@@ -71,6 +100,35 @@ describe("macula-firewall-names", () => {
     s.program("getent", "exit 2");
     expect(run()).toMatchObject({ code: 0, stderr: expect.stringContaining("a.lan does not resolve") });
     expect(s.read("v4")).not.toContain("-A");
+  });
+});
+
+describe("no-secrets", () => {
+  const SCRIPT = "checks/no-secrets.sh";
+  /** As a system's /etc: links into the store, to files and to directories; one leads nowhere. */
+  const etc = (planted: string) => {
+    const s = stage();
+    s.write("store/app.conf", "port: 1\n");
+    s.write("store/units/app.service", `[Service]\n${planted}\n`);
+    s.write("etc/plain", "x\n");
+    symlinkSync(s.path("store/app.conf"), s.path("etc/app.conf"));
+    symlinkSync(s.path("store/units"), s.path("etc/units"));
+    symlinkSync(s.path("store/gone"), s.path("etc/gone"));
+    return s.run(SCRIPT, [s.path("etc")]);
+  };
+
+  it("passes a system that only says where its secrets lie", () => {
+    expect(etc("LoadCredential=token:/var/lib/macula-fleet/secrets/k3s-token")).toMatchObject({
+      code: 0,
+      stderr: "",
+    });
+  });
+
+  it.each([
+    ["a reference", "Environment=TOKEN=sops:secrets/home.yaml#k3s.token"],
+    ["a token", `ExecStart=/bin/k3s --token K10${"0123456789abcdef".repeat(4)}::server:1`],
+  ])("finds %s behind a link", (_, planted) => {
+    expect(etc(planted)).toMatchObject({ code: 1, stderr: expect.stringContaining("units/app.service") });
   });
 });
 
