@@ -122,7 +122,7 @@ export const Evidence = z.object({
 });
 export type Evidence = z.infer<typeof Evidence>;
 
-/** A disk as an installer sees it. `size` in KiB; partitions as `DEVICE KIB FILESYSTEM`. */
+/** A disk as an installer sees it. `size` in KiB; partitions as `DEVICE KIB FILESYSTEM [LABEL]`. */
 export const DiskFacts = z.object({
   name: z.string(),
   size: z.number(),

@@ -27,6 +27,13 @@ export function scriptProblem(script: string, disk: Disk): string | null {
 /** Whether a script makes or uses volume groups: the kernel would take one of the same name from any disk. */
 export const usesVolumeGroups = (script: string): boolean => /\bvg(?:create|change|extend)\b/.test(script);
 
+/** Labels a script gives to partitions, by which it then finds them. */
+export const labelsIn = (script: string): ReadonlySet<string> =>
+  new Set(all(script, /--change-name=(?<quote>["']?)\d+:(?<it>.*?)\k<quote>(?=\s)/g));
+
+const all = (script: string, pattern: RegExp): readonly string[] =>
+  [...script.matchAll(pattern)].map((m) => m.groups?.it ?? "");
+
 /** The disk, or a partition of it as the kernel and udev number them: `nvme0n11` is none of `nvme0n1`. */
 function isPartOf(device: string, names: readonly string[]): boolean {
   return names.some((name) => {
@@ -42,17 +49,17 @@ function isPartOf(device: string, names: readonly string[]): boolean {
  * id it gives them, what it opens with cryptsetup, logical volumes of the groups it creates.
  */
 function madeBy(script: string): (device: string) => boolean {
-  const all = (pattern: RegExp) => [...script.matchAll(pattern)].map((m) => m.groups?.it ?? "");
-  const labels = new Set(all(/--change-name=(?<quote>["']?)\d+:(?<it>.*?)\k<quote>(?=\s)/g));
+  const labels = labelsIn(script);
   const ids = new Set(
-    all(/--partition-guid=["']?\d+:(?<it>[0-9A-Fa-f-]{36})/g).map((id) => id.toLowerCase()),
+    all(script, /--partition-guid=["']?\d+:(?<it>[0-9A-Fa-f-]{36})/g).map((id) => id.toLowerCase()),
   );
   const opened = new Set(
     all(
+      script,
       /cryptsetup\s+(?:-\S+\s+)*(?:open|luksOpen)\s+(?:-\S+\s+)*["']?\/dev\/[^\s"']+["']?\s+["']?(?<it>[\w.+-]+)/g,
     ),
   );
-  const groups = all(/\bvgcreate\s+(?:-\S+\s+)*["']?(?<it>[\w.+-]+)/g);
+  const groups = all(script, /\bvgcreate\s+(?:-\S+\s+)*["']?(?<it>[\w.+-]+)/g);
   return (device) => {
     const [, kind = "", name = ""] =
       /^\/dev\/(mapper|disk\/by-partlabel|disk\/by-partuuid)\/(.+)$/.exec(device) ?? [];

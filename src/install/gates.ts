@@ -4,7 +4,7 @@ import { FleetError, toFailure } from "../errors.ts";
 import type { DiskFacts, HostFacts } from "../host/protocol.ts";
 import { keysOf, type PhaseContext } from "./context.ts";
 import { type Disk, namesOf } from "./disk.ts";
-import { scriptProblem, usesVolumeGroups } from "./disk-script.ts";
+import { labelsIn, scriptProblem, usesVolumeGroups } from "./disk-script.ts";
 import { atPlace, findInstaller } from "./whereabouts.ts";
 
 /** The machine we looked at when planning, proven by its key, and it runs the installer. Looks for it if need be. */
@@ -97,11 +97,22 @@ export async function assertErasable(c: PhaseContext, facts: HostFacts): Promise
   const problem = scriptProblem(script, { ...disk, names: [...new Set(names)] });
   if (problem !== null)
     throw refusal(c, problem, "build it from an inventory that names this disk and no other");
-  const lvm = others.find((d) => d.partitions.some((p) => p.endsWith(" LVM2_member")));
-  if (lvm && usesVolumeGroups(script))
-    throw refusal(
-      c,
-      `its disk script makes volume groups, and ${namesOf(lvm)[0]} may hold one of the same name`,
-      "take that disk out while it is installed, or erase it",
-    );
+  const rival = rivalOf(script, others);
+  if (rival !== null) throw refusal(c, rival, "take that disk out while this one is installed, or erase it");
+}
+
+/** What the script asks for by a name that another disk of the machine answers to as well: it could get either. */
+function rivalOf(script: string, others: readonly DiskFacts[]): string | null {
+  const labels = labelsIn(script);
+  const groups = usesVolumeGroups(script);
+  for (const d of others) {
+    for (const [, , type, ...words] of d.partitions.map((p) => p.split(" "))) {
+      const label = words.join(" ");
+      if (label !== "" && labels.has(label))
+        return `${namesOf(d)[0]} has a partition named ${label}, too, by which its disk script finds its own`;
+      if (groups && type === "LVM2_member")
+        return `its disk script makes volume groups, and ${namesOf(d)[0]} may hold one of the same name`;
+    }
+  }
+  return null;
 }

@@ -67,6 +67,21 @@ mkfs.ext4 "/dev/a-pool/root"\nmount /dev/mapper/a--pool-root /mnt`;
     expect(await judged(script, [aDisk(), lvm])).toContain("may hold one of the same name");
     expect(await judged(await layout("ext4"), [aDisk(), lvm])).toBeNull();
   });
+  it("that finds its partitions by a name another disk has as well is refused", async () => {
+    // The system disk of before, left in the machine: udev would show either of the two.
+    const script = await layout("luks-btrfs");
+    for (const type of ["crypto_LUKS", ""]) {
+      const before = {
+        ...other,
+        partitions: ["/dev/sdb1 1024 vfat ESP", `/dev/sdb2 499999 ${type} disk-main-root`],
+      };
+      expect(await judged(script, [aDisk(), before])).toContain(
+        "/dev/disk/by-id/ata-CT500_S2 has a partition named disk-main-root, too",
+      );
+      const own = { ...aDisk(), partitions: before.partitions };
+      expect(await judged(script, [own, other])).toBeNull();
+    }
+  });
   it("with partition names and ids of its own making passes", async () => {
     const script = `sgdisk --change-name="1:EFI system" --partition-guid="1:0FC63DAF-8483-4772-8E79-3D69D8477DE4" ${BY_ID}
 mkfs.vfat "/dev/disk/by-partlabel/EFI\\x20system"

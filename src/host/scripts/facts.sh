@@ -41,7 +41,9 @@ by_id() { # DISK: its stable names
 partitions() { # DISK
   for p in "/sys/block/$1/$1"*; do
     [ -e "$p/partition" ] || continue
-    printf '%s %s %s\n' "/dev/${p##*/}" "$(($(cat "$p/size") / 2))" "$(blkid -s TYPE -o value "/dev/${p##*/}" 2>/dev/null)"
+    type=$(blkid -s TYPE -o value "/dev/${p##*/}" 2>/dev/null)
+    label=$(sed -n 's/^PARTNAME=//p' "$p/uevent" 2>/dev/null)
+    printf '%s %s %s%s\n' "/dev/${p##*/}" "$(($(cat "$p/size") / 2))" "$type" "${label:+ $label}"
   done
 }
 
