@@ -156,6 +156,17 @@ export async function carryOut(
   return exit === EXIT.ok ? verdictOf(state.plan as InstallPlan) : exit;
 }
 
+/** Before anybody confirms anything: can the program do what would be asked of it? Throws `tool-missing`. */
+export async function assertAnywhere(
+  app: App,
+  inventory: Inventory,
+  stated: string | undefined,
+): Promise<void> {
+  const { env, cwd } = app.process;
+  const { program, standIn } = findAnywhere(inventory, stated, { env, cwd });
+  if (!standIn) await checkAnywhere(program, app.signal);
+}
+
 /** Shows the journal and what happens; returns what ended the run early. */
 export async function follow(
   app: App,

@@ -3,7 +3,6 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { App, Remote } from "../app.ts";
 import { FleetError } from "../errors.ts";
-import { checkAnywhere } from "../install/anywhere/version.ts";
 import { driveInstall } from "../install/engine.ts";
 import type { IdentityVault } from "../install/identity.ts";
 import type { Host, Inventory } from "../inventory/model.ts";
@@ -39,17 +38,6 @@ export async function makeWipePlan(
     digest,
     nothing,
   });
-}
-
-/** Before anything is done: what erases at the end must be there. Throws `tool-missing`. */
-export async function assertCanWipe(
-  app: App,
-  inventory: Inventory,
-  options: { readonly nixosAnywhere?: string | undefined },
-): Promise<void> {
-  const { env, cwd } = app.process;
-  const anywhere = findAnywhere(inventory, options.nixosAnywhere, { env, cwd });
-  if (!anywhere.standIn) await checkAnywhere(anywhere.program, app.signal);
 }
 
 /** Throws what kept it from being erased; the same run is gone on with by the next attempt. */

@@ -48,6 +48,11 @@ export async function* driveConvert(
   const backup = current ? yield* prepareJournalled(runId, plan, host, deps, signals, archived) : archived;
   if (backup === null || signals.drain.aborted) return;
   const texts = await archiveTexts(backup.file, deps.key, (p) => IDENTITY_FILES.some((f) => p.endsWith(f)));
+  // While nobody drove it, it may have been taken back: k3OS serves again, and writes.
+  if (replay(await store.events(runId))?.status === "aborted")
+    throw new FleetError("install-refused", `${runId} was taken back meanwhile: ${host.name} serves again`, {
+      hint: `start anew: macula-fleet convert ${host.name} --plan`,
+    });
   yield* driveInstall(
     runId,
     {

@@ -74,6 +74,14 @@ export const GATES: readonly Gate[] = [
     fix: "ssh-keygen -A on the node, then pin the key in the inventory",
   },
   {
+    code: "mounts",
+    severity: "refuse",
+    applies: (s) => s.mounts.length > 0,
+    message: (s) =>
+      `has other file systems below what is kept, of which nothing would be copied: ${s.mounts.join(", ")}`,
+    fix: "move what is on them to where they are mounted and unmount them; unmount at least what may go, or has a disk of its own",
+  },
+  {
     code: "home-space",
     severity: "refuse",
     applies: (s) => s.homeFree < HOME_NEEDED,

@@ -88,7 +88,7 @@ export async function prepare(
 export async function undo(
   plan: ConversionPlan,
   host: Host,
-  deps: ConvertDeps,
+  deps: ClusterDeps,
   signal: AbortSignal,
 ): Promise<void> {
   await using session = await deps.connect(host, signal);
@@ -158,10 +158,15 @@ async function evidence(plan: ConversionPlan, deps: ConvertDeps, signal: AbortSi
   });
 }
 
+/** What it takes to speak to a node and to a server of its cluster. */
+export interface ClusterDeps extends Pick<ConvertDeps, "connect"> {
+  readonly install: Pick<ConvertDeps["install"], "hosts">;
+}
+
 /** Through the server that the plan speaks to. */
 export const onCluster = (
   { conversion }: ConversionPlan,
-  { install: { hosts }, connect }: ConvertDeps,
+  { install: { hosts }, connect }: ClusterDeps,
   command: Command,
   signal: AbortSignal,
 ): Promise<Completed> => onServer(conversion.server ?? conversion.host, command, { hosts, connect, signal });

@@ -51,6 +51,8 @@ main() {
     done
     say size "$total $pattern"
   done
+  BASE=/
+  nested | sed 's/^/mount /'
   echo END
 }
 main < /dev/null

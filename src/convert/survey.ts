@@ -5,7 +5,10 @@ import { type Command, quote, withParameters } from "../kernel/shell.ts";
 import type { Session } from "../transport/transport.ts";
 import { archivedPaths } from "./keep.ts";
 
-const script = readFileSync(new URL("./survey.sh", import.meta.url), "utf8");
+const file = (name: string) => readFileSync(new URL(name, import.meta.url), "utf8");
+/** Finds file systems mounted below what is copied. */
+export const NESTED = file("./nested.sh");
+const script = NESTED + file("./survey.sh");
 
 export interface Survey {
   readonly os: string;
@@ -23,6 +26,8 @@ export interface Survey {
   readonly token: boolean;
   /** An Ed25519 host key to stay recognisable by. */
   readonly hostKey: boolean;
+  /** Where other file systems are mounted below what would be copied. */
+  readonly mounts: readonly string[];
   /** KiB by pattern of `KEEP`. */
   readonly sizes: Readonly<Record<string, number>>;
 }
@@ -50,9 +55,11 @@ export function parseSurvey(stdout: string, stderr = ""): Survey {
     throw new FleetError("host-protocol", `looking at the node ended early: ${stderr.trim().slice(0, 200)}`);
   const said = new Map<string, string>();
   const sizes: Record<string, number> = {};
+  const mounts: string[] = [];
   for (const line of lines) {
     const [key = "", ...rest] = line.split(" ");
     if (key === "size") sizes[rest.slice(1).join(" ")] = Number(rest[0]);
+    else if (key === "mount") mounts.push(rest.join(" "));
     else said.set(key, rest.join(" ").trim());
   }
   const one = <T extends string>(key: string, allowed: readonly T[], fallback: T): T =>
@@ -70,6 +77,7 @@ export function parseSurvey(stdout: string, stderr = ""): Survey {
     version: said.get("version") || null,
     token: said.get("token") === "1",
     hostKey: said.get("hostkey") === "1",
+    mounts,
     sizes,
   };
 }

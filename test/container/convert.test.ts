@@ -129,6 +129,18 @@ onContainers("convert", () => {
     const refused = await convert();
     expect(refused.said).toContain("things need a human first");
     expect(refused.code).toBe(5);
+    const old = join(work, "old-anywhere");
+    await writeFile(old, "#!/bin/sh\necho --flake\n", { mode: 0o755 });
+    const late = await convert("--accept-open", "--nixos-anywhere", old);
+    expect(late.said).toContain("too old");
+    expect(late.code).toBe(1);
+    await node.exec("mkdir -p /var/lib/data/vol && mount -t tmpfs tmpfs /var/lib/data/vol");
+    const mounted = await convert("--plan");
+    expect(mounted.said).toMatch(
+      /REFUSED: has other file systems below what is kept.*: \/var\/lib\/data\/vol/,
+    );
+    await node.exec("umount /var/lib/data/vol && rmdir /var/lib/data/vol");
+    expect(await node.exec("systemctl is-active k3s")).toBe("active");
   });
 
   it("stops before anything is erased when the archive has no room, and can be undone", async () => {

@@ -146,6 +146,24 @@ describe.skipIf(problem !== null)(`a node of BusyBox alone ${problem ?? ""}`, ()
     ).toEqual([]);
   });
 
+  it("is refused an archive while another file system is mounted below what is kept", async () => {
+    // Each command has a mount namespace of its own.
+    const having = (mount: string): Session => ({
+      ...node,
+      hostKeyFingerprint: "",
+      run: (c, o) =>
+        node.run({ ...c, stdin: `mkdir -p "/var/lib/data/a vol" /opt/same; ${mount}\n${c.stdin}` }, o),
+    });
+    const take = (on: Session) =>
+      takeBackup(on, { host: "edge-1", path: join(dir, "archives/mounted"), key, signal });
+    const other = having('mount -t tmpfs tmpfs "/var/lib/data/a vol"; mount -t tmpfs tmpfs /run');
+    expect((await survey(other, signal)).mounts).toEqual(["/var/lib/data/a vol"]);
+    await expect(take(other)).rejects.toThrow(/one is mounted at \/var\/lib\/data\/a vol/);
+    const same = having("mount --bind /home/macula /opt/same");
+    expect((await survey(same, signal)).mounts).toEqual([]);
+    expect((await take(same)).manifest.has("opt/same/notes.txt")).toBe(true);
+  });
+
   it("is refused an archive when tar fails", async () => {
     const lost = archiveCommand({ base: "/", paths: ["/home/macula"] });
     // A file that goes away after it was listed.

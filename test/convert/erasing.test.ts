@@ -138,7 +138,7 @@ const depsOf = ({ installer = {}, secrets = async () => [], cluster = NODES }: W
 });
 
 /** Goes on with a conversion whose installer has been started; how it ended, and what may be typed then. */
-async function goOn(world: World, break_: () => void = () => {}) {
+async function goOn(world: World, break_: () => unknown = () => {}) {
   const target = { ...plan.targets[host.name], disko: join(dir, "disko") };
   const detail = await anArchive();
   const from = "pending" as const;
@@ -158,7 +158,7 @@ async function goOn(world: World, break_: () => void = () => {}) {
     ],
     { now: 0 },
   );
-  break_();
+  await break_();
   const deps = depsOf(world);
   for await (const _ of driveConvert(plan.id, deps, signals));
   const events = await store.events(plan.id);
@@ -217,6 +217,18 @@ describe("stays a member of its cluster, on an untouched disk, when", () => {
     expect(ended.canUndo).toBe(true);
     expect(ended.says).toContain("its disk is untouched");
   });
+});
+
+it("is not gone on with once it was taken back: k3OS serves again, and writes", async () => {
+  const aborted = {
+    type: "rollout.state",
+    level: "info",
+    msg: "",
+    data: { from: "failed", to: "aborted" },
+  } as const;
+  const takenBack = () => store.append(plan.id, 3, [aborted], { now: 0 });
+  await expect(goOn({}, takenBack)).rejects.toThrow(/was taken back meanwhile: riga-peer-02 serves again/);
+  expect(calls()).toEqual([]);
 });
 
 it("says that its cluster may have let it go, wherever it got to since; undo asks the cluster", async () => {

@@ -21,6 +21,7 @@ export const SURVEY: Survey = {
   version: null,
   token: false,
   hostKey: true,
+  mounts: [],
   sizes: {},
 };
 

@@ -67,6 +67,7 @@ const good: Survey = {
   version: "1.23.3",
   token: true,
   hostKey: true,
+  mounts: [],
   sizes: {},
 };
 const facts = { arch: "x86_64", bootMode: "uefi" } as HostFacts;
@@ -88,6 +89,7 @@ describe("gates", () => {
     setsid: [{ setsidWait: false }, {}],
     "host-key": [{ hostKey: false }, {}],
     "home-space": [{ homeFree: 1000 }, {}],
+    mounts: [{ mounts: ["/var/lib/data/vol"] }, {}],
     acls: [{ acls: false }, {}],
   };
   test.each(Object.entries(broken))("%s", (code, [survey, fact]) => {
@@ -107,7 +109,7 @@ describe("gates", () => {
 describe("the survey", () => {
   test("reads what the script prints", () => {
     const said = parseSurvey(
-      "os maculaos\nroot 1\ntar gnu\nrole agent\nversion \nsize 12 /etc/ssh/ssh_host_*\nEND\n",
+      "os maculaos\nroot 1\ntar gnu\nrole agent\nversion \nmount /opt/a b\nsize 12 /etc/ssh/ssh_host_*\nEND\n",
     );
     expect(said).toMatchObject({
       os: "maculaos",
@@ -116,6 +118,7 @@ describe("the survey", () => {
       role: "agent",
       version: null,
       datastore: "none",
+      mounts: ["/opt/a b"],
       sizes: { "/etc/ssh/ssh_host_*": 12 },
     });
   });

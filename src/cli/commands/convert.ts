@@ -9,15 +9,18 @@ import { undo } from "../../convert/prepare.ts";
 import { reachedBy, recoveryFrom } from "../../convert/recovery.ts";
 import { proofLines } from "../../convert/view.ts";
 import { EXIT, type ExitCode, FleetError } from "../../errors.ts";
+import { runMoved } from "../../rollout/bodies.ts";
 import type { FleetEvent } from "../../rollout/events.ts";
 import { replay } from "../../rollout/state.ts";
 import { exitOf } from "../../rollout/summary.ts";
 import { createPaint } from "../../ui/paint.ts";
 import { defineCommand } from "../command.ts";
+import { awaitFree } from "../controllers.ts";
 import { conversionPlanLines } from "../convert-view.ts";
 import { type ConvertOptions, type ConvertWorld, convertDeps, makeConversionPlan } from "../converting.ts";
-import { follow, recordInstall } from "../install-run.ts";
+import { assertAnywhere, follow, recordInstall } from "../install-run.ts";
 import { confirmErasure } from "../installing.ts";
+import { withLease } from "../lease.ts";
 import { localTarball } from "./install.ts";
 
 export const command = defineCommand({
@@ -71,8 +74,13 @@ export const command = defineCommand({
       ...(given.archiveDir === undefined ? {} : { archiveDir: resolve(cwd, given.archiveDir) }),
     };
     const world = await worldOf(app, args[0] ?? "");
-    if (options.undo) return takeBack(app, world, options);
-    if (options.continue) return drive(app, (await latest(world)).id, world, options, false);
+    if (options.undo) return takeBack(app, world);
+    if (options.continue) {
+      const id = await latest(world);
+      await awaitFree(app, world.store, id);
+      await assertAnywhere(app, world.inventory, options.nixosAnywhere);
+      return drive(app, id, world, options, false);
+    }
     const plan = await makeConversionPlan(app, world, options);
     const { conversion } = plan;
     const machine = app.format === "json" || app.format === "ndjson";
@@ -96,6 +104,8 @@ export const command = defineCommand({
         hint: `look again: macula-fleet convert ${conversion.host} --plan`,
       });
     }
+    // What installs at the end must be there before anything is stopped.
+    await assertAnywhere(app, world.inventory, options.nixosAnywhere);
     if (!machine) app.note(shown());
     await confirmErasure(app, world.inventory, plan, options.planHash);
     await recordInstall(app, world.store, plan);
@@ -161,43 +171,42 @@ async function showProofs(app: App, events: readonly FleetEvent[], host: string)
 }
 
 /** The latest conversion of this host that is not done. */
-async function latest({
-  store,
-  host,
-}: ConvertWorld): Promise<{ readonly id: string; readonly events: readonly FleetEvent[] }> {
+async function latest({ store, host }: ConvertWorld): Promise<string> {
   for (const run of await store.runs({ kind: "install", limit: 50 })) {
     if (run.state === "succeeded" || run.state === "aborted") continue;
-    const events = await store.events(run.id);
-    const plan = replay(events)?.plan as Partial<ConversionPlan> | undefined;
-    if (plan?.conversion?.host === host.name) return { id: run.id, events };
+    const plan = replay(await store.events(run.id))?.plan as Partial<ConversionPlan> | undefined;
+    if (plan?.conversion?.host === host.name) return run.id;
   }
   throw new FleetError("rollout-not-found", `no conversion of ${host.name} is unfinished`, {
     hint: `start one: macula-fleet convert ${host.name} --plan`,
   });
 }
 
-async function takeBack(app: App, world: ConvertWorld, options: ConvertOptions): Promise<ExitCode> {
-  const { id, events } = await latest(world);
-  const { canUndo, says, archive } = await recovery(events, world.host.name);
-  if (!canUndo) throw new FleetError("install-refused", says);
-  const deps = await convertDeps(app, world, options);
-  const plan = replay(events)?.plan as ConversionPlan;
-  await undo(plan, world.host, deps, app.signal);
-  await world.store.append(
-    id,
-    events.at(-1)?.seq ?? 0,
-    [
+/** Never beside another controller: it may be copying what k3OS would change. */
+async function takeBack(app: App, world: ConvertWorld): Promise<ExitCode> {
+  const { store, remote, inventory, host } = world;
+  const id = await latest(world);
+  await awaitFree(app, store, id);
+  return withLease(app, store, `run:${id}`, async ({ fence }) => {
+    const events = await store.events(id);
+    const { canUndo, says, archive } = await recovery(events, host.name);
+    if (!canUndo) throw new FleetError("install-refused", says);
+    const state = replay(events);
+    if (!state) throw new FleetError("rollout-not-found", `there is no run ${id}`);
+    await undo(
+      state.plan as ConversionPlan,
+      host,
       {
-        type: "rollout.state",
-        level: "info",
-        msg: "k3OS serves again",
-        data: { from: replay(events)?.status ?? null, to: "aborted" },
+        install: { hosts: new Map(inventory.hosts.map((h) => [h.name, h])) },
+        connect: (h, signal) => remote.pool.fresh(remote.targetOf(h), signal),
       },
-    ],
-    { now: app.clock.now() },
-  );
-  app.note(`${world.host.name} serves as before; its archive is kept${archive ? `: ${archive}` : ""}`);
-  return EXIT.ok;
+      app.signal,
+    );
+    const end = runMoved(state, "aborted", "k3OS serves again");
+    await store.append(id, state.lastSeq, [end], { now: app.clock.now(), fence });
+    app.note(`${host.name} serves as before; its archive is kept${archive ? `: ${archive}` : ""}`);
+    return EXIT.ok;
+  });
 }
 
 /** Where the journal says the node got to, and what that allows. */

@@ -11,10 +11,11 @@ import { retire } from "../../retire/retire.ts";
 import type { WipePlan } from "../../retire/wipe.ts";
 import { digest, newRunId } from "../../rollout/launch.ts";
 import { defineCommand } from "../command.ts";
+import { assertAnywhere } from "../install-run.ts";
 import { confirmErasure } from "../installing.ts";
 import { editInventory } from "../inventory-file.ts";
 import { withLease } from "../lease.ts";
-import { assertCanWipe, driveWipe, makeWipePlan } from "../wiping.ts";
+import { driveWipe, makeWipePlan } from "../wiping.ts";
 import { localTarball } from "./install.ts";
 
 export const command = defineCommand({
@@ -86,7 +87,7 @@ export const command = defineCommand({
         hint: `look again: macula-fleet retire ${host.name} --wipe --check`,
       });
     if (!(await confirmed(app, inventory, host, wipe, hash, options.planHash))) return EXIT.error;
-    if (wipe !== null) await assertCanWipe(app, inventory, options);
+    if (wipe !== null) await assertAnywhere(app, inventory, options.nixosAnywhere);
     await carryOut(app, { inventory, remote, host, plan, progress, wipe, options: wiping });
     return EXIT.ok;
   },

@@ -1,4 +1,5 @@
 # Lists what is at PATHS below BASE, with owner, mode, size and sha256 of every file; changes nothing but a list in /run.
+# STRICT=1: fails when something below them could not be in a copy.
 # MODE=list prints the manifest; MODE=archive writes a tar of exactly the listed things to stdout and its sha256 to stderr.
 set -u
 PATH=${PATH:-}:/run/wrappers/bin:/run/current-system/sw/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -43,8 +44,10 @@ pack() { # a tar of all to stdout
 
 main() {
   cd "$BASE" || die "no $BASE"
+  other=$([ -z "$STRICT" ] || nested | head -n 5)
+  [ -z "$other" ] || die "nothing is copied of other file systems, and one is mounted at $other"
   starts > "$WORK/starts"
-  # Sockets and devices are made anew by what uses them. Other file systems are somebody else's.
+  # Sockets and devices are made anew by what uses them. Other file systems are somebody else's (see STRICT).
   list f > "$WORK/files" && list l > "$WORK/links" && list d > "$WORK/directories" || die 'cannot list'
   sort -zu "$WORK/files" "$WORK/links" "$WORK/directories" > "$WORK/all"
   if [ "$MODE" = list ]; then

@@ -1,20 +1,27 @@
 /** The commands of a backup on the host, as data. */
 import { readFileSync } from "node:fs";
 import { type Command, quote, withParameters } from "../../kernel/shell.ts";
-import { ROOT_SHELL } from "../survey.ts";
+import { NESTED, ROOT_SHELL } from "../survey.ts";
 
-const script = readFileSync(new URL("./manifest.sh", import.meta.url), "utf8");
+const script = NESTED + readFileSync(new URL("./manifest.sh", import.meta.url), "utf8");
 
-interface Where {
+export interface Where {
   /** Directory the paths are below: `/`, or `/mnt` in an installer. */
   readonly base: string;
   /** Absolute below `base`; `*` stands for anything but a slash. */
   readonly paths: readonly string[];
+  /** Refuses to list or copy when another file system is mounted below them: nothing of it would be there. */
+  readonly strict?: boolean;
 }
 
-const run = (mode: "list" | "archive", { base, paths }: Where, label: string): Command => ({
+const run = (mode: "list" | "archive", { base, paths, strict = false }: Where, label: string): Command => ({
   line: ROOT_SHELL,
-  stdin: withParameters(script, { MODE: mode, BASE: base, PATHS: paths.map(quote).join(" ") }),
+  stdin: withParameters(script, {
+    MODE: mode,
+    BASE: base,
+    STRICT: strict,
+    PATHS: paths.map(quote).join(" "),
+  }),
   label,
 });
 

@@ -15,7 +15,7 @@ import {
   manifestJson,
   parseManifest,
 } from "./manifest.ts";
-import { archiveCommand, listCommand } from "./remote.ts";
+import { archiveCommand, listCommand, type Where } from "./remote.ts";
 
 export interface Backup {
   /** Encrypted tar; beside it `.manifest.json`. */
@@ -39,7 +39,7 @@ export interface TakeOptions {
 /** Throws copy-failed when the disk is too small, the stream broke, or what arrived is not what was there. */
 export async function takeBackup(session: Session, o: TakeOptions): Promise<Backup> {
   const { signal } = o;
-  const where = { base: o.base ?? "/", paths: archivedPaths() };
+  const where = { base: o.base ?? "/", paths: archivedPaths(), strict: true };
   const manifest = await readManifest(session, where, signal);
   const extent = extentOf(manifest.values());
   await mkdir(dirname(o.path), { recursive: true, mode: 0o700 });
@@ -83,15 +83,11 @@ export async function changesSince(
   signal: AbortSignal,
   base = "/",
 ): Promise<readonly Difference[]> {
-  const now = await readManifest(session, { base, paths: archivedPaths() }, signal);
+  const now = await readManifest(session, { base, paths: archivedPaths(), strict: true }, signal);
   return compareManifests(manifest, now, { exact: true });
 }
 
-export async function readManifest(
-  session: Session,
-  where: { readonly base: string; readonly paths: readonly string[] },
-  signal: AbortSignal,
-): Promise<Manifest> {
+export async function readManifest(session: Session, where: Where, signal: AbortSignal): Promise<Manifest> {
   const result = await session.run(listCommand(where), {
     signal,
     timeoutMs: 3_600_000,
@@ -107,7 +103,7 @@ export async function readManifest(
 
 async function stream(
   session: Session,
-  where: { readonly base: string; readonly paths: readonly string[] },
+  where: Where,
   part: string,
   o: TakeOptions,
 ): Promise<{ readonly sha256: string; readonly bytes: number }> {
