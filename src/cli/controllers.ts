@@ -13,6 +13,11 @@ export async function controllerOf(app: App, store: Store, runId: string): Promi
   return null;
 }
 
+/** Before something new begins: unfinished runs whose controllers are dead count as driven by nobody. */
+export async function releaseDead(app: App, store: Store): Promise<void> {
+  for (const run of await store.runs({ active: true })) await controllerOf(app, store, run.id);
+}
+
 /** Owners are `user@machine:pid`: only this machine's processes can be looked for; null for others. */
 function localPid(owner: string): string | null {
   const [, machine, pid] = /@(.+):(\d+)$/.exec(owner) ?? [];

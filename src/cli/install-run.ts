@@ -6,18 +6,24 @@ import type { App } from "../app.ts";
 import { EXIT, type ExitCode, FleetError, toFailure } from "../errors.ts";
 import type { HostFacts } from "../host/protocol.ts";
 import { checkAnywhere } from "../install/anywhere/version.ts";
+import type { Refusal } from "../install/checks/index.ts";
 import { driveInstall } from "../install/engine.ts";
 import { openVault } from "../install/identity.ts";
 import { type InstallPlan, isInstallable, planInstall } from "../install/plan.ts";
+import { missingSecrets, refusalFrom } from "../install/secrets/check.ts";
 import { gatherSecrets } from "../install/secrets/gather.ts";
 import type { Host, Inventory } from "../inventory/model.ts";
 import { Channel } from "../kernel/channel.ts";
+import { startRun } from "../rollout/begin.ts";
 import type { FleetEvent } from "../rollout/events.ts";
 import { digest, newRunId } from "../rollout/launch.ts";
+import { goOnCommand } from "../rollout/next.ts";
 import { rememberHosts } from "../rollout/remember.ts";
 import { replay } from "../rollout/state.ts";
 import { exitOf } from "../rollout/summary.ts";
 import type { Store } from "../store/store.ts";
+import { classOf } from "../ui/view/classes.ts";
+import { releaseDead } from "./controllers.ts";
 import { render } from "./follow.ts";
 import { type FleetWorld, installSurroundings } from "./install-surroundings.ts";
 import { findAnywhere } from "./installing.ts";
@@ -48,12 +54,15 @@ export async function makeInstallPlan(
   const { signal } = app;
   const facts = new Map<string, HostFacts>();
   const silent = new Map<string, string>();
+  const refusing = new Map<string, readonly Refusal[]>();
   const look = async (host: Host) => {
     try {
       facts.set(host.name, await remote.driver.facts(host, { signal }));
     } catch (error) {
       signal.throwIfAborted();
-      silent.set(host.name, toFailure(error).message);
+      const { transient, message } = toFailure(error);
+      if (transient) silent.set(host.name, message);
+      else refusing.set(host.name, [refusalFrom(error)]);
     }
   };
   const asked = hosts.filter((h) => h.os !== "k3os" && (h.state === "active" || h.state === "planned"));
@@ -61,14 +70,16 @@ export async function makeInstallPlan(
     remote.closures.revision(options.to, { signal }),
     pMap(asked, look, { concurrency: app.globals.forks, signal }),
   ]);
-  const judged = { inventory, reinstall: options.reinstall, silent };
+  const judged = { inventory, reinstall: options.reinstall, silent, troubles: refusing };
   const built = asked.filter((h) => isInstallable(h, facts.get(h.name), judged));
-  const [systems, disko] = await Promise.all([
+  const [systems, disko, missing] = await Promise.all([
     remote.closures.build(built, revision, { signal }),
     remote.closures.disko(built, revision, { signal }),
+    missingSecrets(built, inventory, { baseDir: inventory.baseDir, env: app.process.env, signal }),
   ]);
   return planInstall({
     ...judged,
+    troubles: new Map([...refusing, ...missing]),
     id: newRunId("i", app.clock.now()),
     hosts,
     revision,
@@ -80,28 +91,30 @@ export async function makeInstallPlan(
   });
 }
 
-/** Writes the plan down as a run; only now it can be driven, and continued by anybody. */
+/**
+ * Writes the plan down as a run; only now it can be driven, and continued by anybody. Throws `locked` when another run
+ * has not finished with one of its machines.
+ */
 export async function recordInstall(app: App, store: Store, plan: InstallPlan): Promise<void> {
-  const now = app.clock.now();
-  const { id, revision } = plan;
-  const hosts = plan.hosts.length;
-  await store.create({
-    id,
-    kind: "install",
-    revision,
-    state: "planned",
-    operator: app.operator,
-    createdAt: now,
-    hosts,
-  });
-  const msg = `install ${revision} on ${hosts} machines`;
-  await store.append(id, 0, [{ type: "plan", level: "info", msg, data: { plan } }], { now });
+  const { signal, clock, operator } = app;
+  await releaseDead(app, store);
+  await startRun(store, plan, { operator, clock, signal, kind: "install" });
 }
 
 /** Refused machines make it an error; silent ones make it "only deferred remain". */
 export function verdictOf(plan: InstallPlan): ExitCode {
   if (Object.keys(plan.refusals).length > 0) return EXIT.hostsFailed;
   return plan.excluded.some((e) => e.state === "deferred") ? EXIT.hostsDeferred : EXIT.ok;
+}
+
+/** What `--check` ends with. */
+export function checkedVerdict(
+  plan: InstallPlan,
+  o: { readonly check: boolean; readonly detailedExitcode: boolean },
+): ExitCode {
+  const verdict = verdictOf(plan);
+  if (verdict !== EXIT.ok || !o.check || !o.detailedExitcode) return verdict;
+  return plan.hosts.length > 0 ? EXIT.changes : EXIT.ok;
 }
 
 export async function carryOut(
@@ -187,17 +200,37 @@ export async function follow(
   }
   stream.close();
   await view;
-  return failure;
+  return failure instanceof FleetError && failure.code === "interrupted" ? await left(store, id) : failure;
 }
 
-/** The run named, or the latest that is not done. Throws `rollout-not-found`. */
+/** Nothing reverts itself here: a machine stays in the phase it was in. */
+async function left(store: Store, id: string): Promise<FleetError> {
+  const state = replay(await store.events(id));
+  const inHand = [...(state?.hosts.values() ?? [])]
+    .filter((h) => classOf(h.state) === "busy")
+    .map((h) => h.name);
+  const stay = inHand.length > 0 ? `${inHand.join(", ")} stay as far as they are; ` : "";
+  return new FleetError("interrupted", "interrupted", {
+    hint: `${stay}go on with: ${state ? goOnCommand(state.plan) : "macula-fleet install --continue"}`,
+  });
+}
+
+/** Given up on purpose, or done: neither is gone on with. */
+const LEFT: ReadonlySet<string> = new Set(["succeeded", "aborted", "superseded"]);
+
+/** The run named, or the latest that is not done. Throws `rollout-not-found`, `command-refused`. */
 export async function unfinishedInstall(store: Store, id: string | undefined): Promise<string> {
   const runs = await store.runs({ kind: "install", limit: 50 });
-  const run = id === undefined ? runs.find((r) => r.state !== "succeeded") : runs.find((r) => r.id === id);
-  if (run) return run.id;
-  throw new FleetError(
-    "rollout-not-found",
-    id === undefined ? "no installation is unfinished" : `there is no installation ${id}`,
-    { hint: "macula-fleet rollout history" },
-  );
+  const run = runs.find((r) => (id === undefined ? !LEFT.has(r.state) : r.id === id));
+  if (run === undefined)
+    throw new FleetError(
+      "rollout-not-found",
+      id === undefined ? "no installation is unfinished" : `there is no installation ${id}`,
+      { hint: "macula-fleet rollout history" },
+    );
+  if (run.state === "aborted" || run.state === "superseded")
+    throw new FleetError("command-refused", `${run.id} was ${run.state}: it is not gone on with`, {
+      hint: "look at its machines anew: macula-fleet install --check",
+    });
+  return run.id;
 }

@@ -6,6 +6,7 @@ import { FleetError } from "../errors.ts";
 import { findProgram } from "../install/anywhere/find-program.ts";
 import { type InstallPlan, losesData } from "../install/plan.ts";
 import type { Inventory } from "../inventory/model.ts";
+import { quote } from "../kernel/shell.ts";
 import { labLayout } from "../lab/layout.ts";
 import { createPaint } from "../ui/paint.ts";
 import { labLine } from "../ui/view/lab.ts";
@@ -58,6 +59,31 @@ export function showInstallPlan(
   else app.note(text);
 }
 
+/** Throws `plan-stale` when it is not the plan that somebody has looked at. */
+export function assertHash(plan: InstallPlan, stated: string | undefined, look: string): void {
+  if (stated === undefined || stated === plan.hash) return;
+  throw new FleetError(
+    "plan-stale",
+    "this is not the plan that the hash was made of: something has changed",
+    {
+      hint: `look again: ${look}`,
+    },
+  );
+}
+
+/** What one types to mean the same fleet and the same hosts. */
+export function commandLine(app: App, words: readonly (string | undefined | false)[]): string {
+  const { limit } = app.globals;
+  const said = words.filter((w) => typeof w === "string").map(quote);
+  return ["macula-fleet", ...said, ...(limit === undefined ? [] : ["--limit", quote(limit)]), app.fleetFlags]
+    .filter((w) => w !== "")
+    .join(" ");
+}
+
+/** An option that was given, as it is typed. */
+export const option = (name: string, value: string | undefined): readonly string[] =>
+  value === undefined ? [] : [name, value];
+
 /**
  * Each machine is typed by name on a terminal. With `--yes` nobody is asked; but where something would be lost, outside
  * of a lab, `--yes` counts only together with the hash of the plan that somebody has looked at.
@@ -67,13 +93,13 @@ export async function confirmErasure(
   inventory: Inventory,
   plan: InstallPlan,
   planHash: string | undefined,
-  words = "install",
+  words: readonly (string | undefined | false)[],
 ): Promise<void> {
   const erased = plan.hosts.filter((h) => {
     const target = plan.targets[h.name];
     return target !== undefined && losesData(target);
   });
-  const again = `look at it with --check, then: macula-fleet ${words} --yes --plan-hash ${plan.hash}`;
+  const again = `look at the plan, then: ${commandLine(app, [...words, "--yes", "--plan-hash", plan.hash])}`;
   if (app.globals.yes) {
     if (planHash !== undefined || inventory.lab || erased.length === 0) return;
     throw new FleetError(
@@ -97,7 +123,8 @@ export async function confirmErasure(
       message: `${disk?.path ?? "its disk"} of ${host.name} will be ERASED. Type the name of the machine to go on:`,
       signal: app.signal,
     });
-    if (isCancel(answer) || answer !== host.name)
+    if (isCancel(answer)) throw new FleetError("interrupted", "interrupted: nothing was changed");
+    if (answer !== host.name)
       throw new FleetError("needs-confirmation", `not confirmed for ${host.name}: nothing was changed`);
   }
 }

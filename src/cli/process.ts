@@ -8,9 +8,7 @@ export function hostProcess(): Process {
   const abort = new AbortController();
   const interrupt = (name: string) => {
     if (!drain.signal.aborted) {
-      stderr.write(
-        `\n${name}: starts nothing new, hosts in flight finish or revert; once more to leave now\n`,
-      );
+      stderr.write(`\n${name}: starts nothing new, what is in flight finishes; once more to leave now\n`);
       drain.abort(new FleetError("interrupted", "interrupted"));
       return;
     }

@@ -10,6 +10,7 @@ import type { PendingCommand } from "../store/store.ts";
 import { type CommandSpec, defineCommand, type OptionSpec } from "./command.ts";
 import { awaitFree, controllerOf } from "./controllers.ts";
 import { driveRun, findRun } from "./follow.ts";
+import { steerInstallation } from "./steer-install.ts";
 
 interface Steering {
   readonly word: PendingCommand["command"];
@@ -50,6 +51,7 @@ async function steer(
       ? {}
       : { hosts: (await app.hosts(inventory, store)).map((h) => h.name) }),
   };
+  if (run.kind === "install") return steerInstallation(app, store, run.id, command);
   const unfinished = ["planned", "running", "baking", "aborting", "rolling_back"];
   if (word === "resume" && unfinished.includes(run.state)) await awaitFree(app, store, run.id);
   const state = replay(await store.events(run.id));

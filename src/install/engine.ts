@@ -1,15 +1,16 @@
 /** Installs the machines of a journalled plan side by side; a machine that fails keeps the others going. */
 import { chmod, mkdir, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import pMap from "p-map";
 import { FleetError } from "../errors.ts";
 import type { HostDriver, HostOperations } from "../host/driver.ts";
 import type { CheckConfig, Host, HostName } from "../inventory/model.ts";
 import { Channel } from "../kernel/channel.ts";
 import type { Clock } from "../kernel/clock.ts";
+import { takenBy } from "../rollout/begin.ts";
 import { runMoved } from "../rollout/bodies.ts";
 import { tally } from "../rollout/classes.ts";
-import type { FleetEvent } from "../rollout/events.ts";
+import { type FleetEvent, TERMINAL_STATES } from "../rollout/events.ts";
 import { LEASE_TTL_MS } from "../rollout/run-lease.ts";
 import { replay } from "../rollout/state.ts";
 import { summarize } from "../rollout/summary.ts";
@@ -23,6 +24,7 @@ import type { InstallPhase } from "./phases.ts";
 import type { InstallPlan } from "./plan.ts";
 import type { SecretFile } from "./secrets/gather.ts";
 import type { AddressHints } from "./whereabouts.ts";
+import { listen } from "./words.ts";
 
 export interface InstallDeps {
   readonly store: Store;
@@ -78,7 +80,9 @@ export async function* driveInstall(
   const journal = new RunJournal(store, clock, lease, state, (event) => channel.push(event));
   const life = new AbortController();
   const signal = AbortSignal.any([signals.abort, life.signal]);
-  const work = installAll(journal, history, deps, signals, signal).then(
+  const told = listen(journal, deps, life.signal);
+  const stop = { begin: AbortSignal.any([signals.drain, told.pause]), erase: told.abort };
+  const work = installAll(journal, history, deps, stop, signal).then(
     () => channel.close(),
     (error: unknown) => channel.fail(error),
   );
@@ -91,45 +95,80 @@ export async function* driveInstall(
   } finally {
     clearInterval(heart);
     life.abort();
-    await work;
+    await Promise.all([work, told.over]);
     await store.release(journal.lease).catch(() => undefined);
   }
+}
+
+/** Signals that hold a run up without tearing anything down. */
+export interface Stop {
+  /** Begin no further machine. */
+  readonly begin: AbortSignal;
+  /** Nor go on to erase one that has begun. */
+  readonly erase: AbortSignal;
 }
 
 async function installAll(
   journal: RunJournal,
   history: readonly FleetEvent[],
   deps: InstallDeps,
-  signals: { readonly drain: AbortSignal },
+  stop: Stop,
   signal: AbortSignal,
 ): Promise<void> {
   const plan = journal.state.plan as InstallPlan;
   const workDir = join(deps.workDir, plan.id);
-  // What a killed controller left running, and of secrets, goes first.
-  await endLeftovers(workDir);
+  await begin(journal, deps.store, "installation started");
+  // What a killed controller left running at these machines, in whatever run, and of secrets, goes first.
+  const names = new Set(plan.hosts.map((h) => h.name));
+  await endLeftovers(deps.workDir, (dir) => names.has(basename(dir)));
   await rm(workDir, { recursive: true, force: true });
   await mkdir(workDir, { recursive: true, mode: 0o700 });
   await chmod(deps.workDir, 0o700);
   try {
-    await journal.append((s) => [runMoved(s, "running", "installation started")]);
     await pMap(
       plan.hosts,
       async ({ name }) => {
-        if (signals.drain.aborted || journal.state.hosts.get(name)?.state === "updated") return;
-        await installOne({ journal, history, name, plan, deps, workDir: join(workDir, name), signal });
+        if (stop.begin.aborted || journal.state.hosts.get(name)?.state === "updated") return;
+        await installOne({ journal, history, name, plan, deps, workDir: join(workDir, name), stop, signal });
       },
       { concurrency: deps.parallel, signal, stopOnError: false },
     );
-    await conclude(journal, signals.drain.aborted, deps.outcome?.word ?? "installed");
+    await conclude(journal, stop, deps.outcome?.word ?? "installed");
   } finally {
     await rm(workDir, { recursive: true, force: true });
   }
 }
 
-async function conclude(journal: RunJournal, drained: boolean, word: string): Promise<void> {
+/**
+ * Says that the run goes on, unless another one has hosts of its: before it says so, and once more after, for of two that
+ * begin at the same moment at least one then sees the other. Throws `locked`.
+ */
+export async function begin(
+  journal: RunJournal,
+  store: Pick<Store, "runs" | "events">,
+  msg: string,
+): Promise<void> {
+  const { plan, status } = journal.state;
+  const assertOurs = async (undo: () => Promise<void>) => {
+    const taken = await takenBy(store, plan);
+    if (taken === null) return;
+    await undo();
+    throw new FleetError("locked", `${plan.id} cannot go on: ${taken}`, {
+      hint: "macula-fleet rollout history",
+    });
+  };
+  await assertOurs(async () => undefined);
+  if (status === "aborting") return;
+  await journal.append((s) => [runMoved(s, "running", msg)]);
+  const back = TERMINAL_STATES.has(status) ? status : "aborted";
+  await assertOurs(() => journal.append((s) => [runMoved(s, back, "nothing was begun")]));
+}
+
+async function conclude(journal: RunJournal, stop: Stop, word: string): Promise<void> {
   const t = tally(journal.state.hosts.values());
-  const end =
-    t.failed > 0
+  const end = stop.erase.aborted
+    ? "aborted"
+    : t.failed > 0
       ? "failed"
       : t.pending > 0
         ? "paused"
@@ -139,5 +178,5 @@ async function conclude(journal: RunJournal, drained: boolean, word: string): Pr
   const reason = end === "paused" ? "operator" : undefined;
   const said = `${t.ok} ${word}, ${t.failed} failed, ${t.pending} not done`;
   await journal.append((s) => [runMoved(s, end, said, reason)]);
-  await journal.append((s) => [summarize(s, drained)]);
+  await journal.append((s) => [summarize(s, stop.begin.aborted)]);
 }

@@ -30,9 +30,12 @@ export class RunJournal {
     return this.#lease;
   }
 
-  /** `make` sees the state at its turn. Resolves when the events are durable and shown. */
-  append(make: (state: RolloutState) => readonly EventBody[]): Promise<void> {
-    const next = this.#tail.then(() => this.#write(make(this.state)));
+  /** `make` sees the state at its turn. Resolves when the events are durable and shown; `acknowledge`: words they obey. */
+  append(
+    make: (state: RolloutState) => readonly EventBody[],
+    acknowledge: readonly number[] = [],
+  ): Promise<void> {
+    const next = this.#tail.then(() => this.#write(make(this.state), acknowledge));
     this.#tail = next.catch(() => undefined);
     return next;
   }
@@ -41,11 +44,12 @@ export class RunJournal {
     this.#lease = await this.#store.renew(this.#lease, ttlMs, this.#clock.now());
   }
 
-  async #write(bodies: readonly EventBody[]): Promise<void> {
+  async #write(bodies: readonly EventBody[], acknowledge: readonly number[]): Promise<void> {
     if (bodies.length === 0) return;
     const events = await this.#store.append(this.state.plan.id, this.state.lastSeq, bodies, {
       now: this.#clock.now(),
       fence: this.#lease.fence,
+      acknowledge,
     });
     for (const event of events) {
       this.state = evolve(this.state, event);

@@ -17,13 +17,16 @@ const BETWEEN_LOOKS_MS = 10;
 const LOOKS = 6000;
 
 /**
- * Ends all that worked below `dir`; returns how many, once they are gone. Without /proc nothing is found.
- * Throws install-failed when one stays.
+ * Ends all that worked below `dir`, in directories that `theirs` knows; returns how many, once they are gone.
+ * Without /proc nothing is found. Throws install-failed when one stays.
  */
-export async function endLeftovers(dir: string): Promise<number> {
+export async function endLeftovers(
+  dir: string,
+  theirs: (workDir: string) => boolean = () => true,
+): Promise<number> {
   const ended = new Set<number>();
   for (let look = 0; look < LOOKS; look++) {
-    const found = await workersBelow(dir);
+    const found = await workersBelow(dir, theirs);
     if (found.length === 0) return ended.size;
     for (const pid of found) {
       ended.add(pid);
@@ -44,15 +47,15 @@ export async function endLeftovers(dir: string): Promise<number> {
   );
 }
 
-async function workersBelow(dir: string): Promise<number[]> {
+async function workersBelow(dir: string, theirs: (workDir: string) => boolean): Promise<number[]> {
   const pids = (await readdir("/proc").catch(() => [])).filter((name) => /^[1-9]\d*$/.test(name));
   const found = await Promise.all(
     pids.map(async (pid) => {
       // Those of other users cannot be read, and are not ours.
       const words = (await readFile(`/proc/${pid}/environ`, "utf8").catch(() => "")).split("\0");
-      return words.some((w) => w === `${MARK}=${dir}` || w.startsWith(`${MARK}=${dir}/`))
-        ? [Number(pid)]
-        : [];
+      const at = words.find((w) => w.startsWith(`${MARK}=`))?.slice(MARK.length + 1);
+      const below = at !== undefined && (at === dir || at.startsWith(`${dir}/`));
+      return below && theirs(at) ? [Number(pid)] : [];
     }),
   );
   return found.flat();

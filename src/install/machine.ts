@@ -6,10 +6,10 @@ import { moved } from "../rollout/bodies.ts";
 import type { FleetEvent, HostState } from "../rollout/events.ts";
 import type { PhaseContext } from "./context.ts";
 import { keysOf } from "./context.ts";
-import type { InstallDeps } from "./engine.ts";
+import type { InstallDeps, Stop } from "./engine.ts";
 import type { RunJournal } from "./journal.ts";
 import { openLog } from "./log.ts";
-import { INSTALL_PHASES } from "./phases.ts";
+import { INSTALL_PHASES, type InstallPhase } from "./phases.ts";
 import type { InstallPlan } from "./plan.ts";
 import { type Found, foundFrom, resumeAt } from "./resume.ts";
 import { newSelves } from "./verify.ts";
@@ -22,6 +22,7 @@ export interface MachineRun {
   readonly plan: InstallPlan;
   readonly deps: InstallDeps;
   readonly workDir: string;
+  readonly stop: Stop;
   readonly signal: AbortSignal;
 }
 
@@ -39,8 +40,13 @@ export async function installOne(run: MachineRun): Promise<void> {
     const phases = deps.phases ?? INSTALL_PHASES;
     let at = reachedBefore(run);
     const from = await whereToStart(at, run, c);
-    for (const phase of phases.slice(phases.findIndex((p) => p.state === from))) {
+    const first = phases.findIndex((p) => p.state === from);
+    const erasing = phases.findIndex((p) => p.erases);
+    for (const [i, phase] of phases.entries()) {
+      if (i < first) continue;
       signal.throwIfAborted();
+      if (i <= erasing && run.stop.erase.aborted)
+        throw leftAlone(run.stop.erase, phase, i > 0 && !c.target.inInstaller);
       if (phase.skip?.(c)) continue;
       log.write(`--- ${phase.name}: ${phase.intent}`);
       if (phase.gate) {
@@ -64,6 +70,20 @@ export async function installOne(run: MachineRun): Promise<void> {
   } finally {
     await log[Symbol.asyncDispose]();
   }
+}
+
+/** An aborted run erases nothing more; what it has erased it finishes, for there is nothing to go back to. */
+function leftAlone({ reason }: AbortSignal, { name }: InstallPhase, inInstaller: boolean): FleetError {
+  const hint = inInstaller
+    ? "it is in an installer: a power cycle brings its old system back"
+    : "it runs as before";
+  return new FleetError(
+    "interrupted",
+    `${toFailure(reason).message}, before ${name}: its disk is untouched`,
+    {
+      hint,
+    },
+  );
 }
 
 async function contextOf(run: MachineRun, log: (line: string) => void): Promise<PhaseContext> {
@@ -116,16 +136,28 @@ function reachedBefore(run: MachineRun): HostState | null {
 
 /** That phase, corrected by what the machine is now. */
 async function whereToStart(reached: HostState | null, run: MachineRun, c: PhaseContext): Promise<HostState> {
-  const first = INSTALL_PHASES[0]?.state ?? "kexec";
-  if (reached === null) return first;
-  const start = resumeAt(reached, await find(c));
+  const from = run.plan.hosts.find((h) => h.name === run.name)?.from ?? "";
+  const planned = { ...c.target, current: from };
+  // What was confirmed may have been confirmed long ago: nothing else is erased than what it was then.
+  const found = reached === null ? foundFrom(await asPlanned(c), planned) : await find(c, planned);
+  const start = resumeAt(reached, found);
   if (start !== null) return start;
-  throw new FleetError("install-failed", `${run.name} does not answer, so nobody can say how far it is`, {
-    hint: "look at its screen; then macula-fleet install --continue",
-  });
+  throw found?.is === "other-system"
+    ? new FleetError(
+        "plan-stale",
+        `runs ${found.runs} now, and ran ${c.target.runs} ${from} when its erasure was confirmed`,
+        {
+          hint: `what it runs now is left alone; to erase it, look again: macula-fleet install --check --reinstall --limit ${run.name}`,
+        },
+      )
+    : new FleetError("install-failed", `${run.name} does not answer, so nobody can say how far it is`, {
+        hint: "look at its screen; then macula-fleet install --continue",
+      });
 }
 
-async function find(c: PhaseContext): Promise<Found> {
+const asPlanned = (c: PhaseContext) => c.driver.facts(c.host, { signal: c.signal });
+
+async function find(c: PhaseContext, planned: Parameters<typeof foundFrom>[1]): Promise<Found> {
   const { host, signal, target } = c;
   for await (const self of newSelves(c)) {
     const seen = await c.driver.observe(self, { signal, fresh: true }).catch(() => null);
@@ -138,9 +170,9 @@ async function find(c: PhaseContext): Promise<Found> {
   if (place !== null) {
     if (place.address !== host.address || place.port !== host.port) c.place = place;
     const self = { ...host, ...place, user: "root", identity: { ...host.identity, hostKeys: keysOf(c) } };
-    return foundFrom(await facts(self, { signal }));
+    return foundFrom(await facts(self, { signal }), planned);
   }
-  const old = await facts(host, { signal }).catch(() => null);
+  const old = await asPlanned(c).catch(() => null);
   signal.throwIfAborted();
-  return old === null ? null : foundFrom(old);
+  return old === null ? null : foundFrom(old, planned);
 }

@@ -14,6 +14,8 @@ export interface InstallPhase {
   readonly state: HostState;
   readonly intent: string;
   readonly deadlineMs: number;
+  /** Once it has begun, the old system is gone. */
+  readonly erases?: true;
   readonly skip?: (c: PhaseContext) => boolean;
   /**
    * What must be true before it begins, asked while the machine is still in the state it was in: once `state` is in the
@@ -41,6 +43,7 @@ export const INSTALL_PHASES: readonly InstallPhase[] = [
     name: "disko",
     state: "partitioning",
     intent: "erases and partitions its disk",
+    erases: true,
     deadlineMs: 20 * MINUTE,
     gate: async (c) => {
       await assertErasable(c, await assertInstaller(c));

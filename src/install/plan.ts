@@ -5,6 +5,7 @@ import type { Exclusion, Plan, PlannedHost } from "../plan/model.ts";
 import { allowanceOf } from "../plan/quantity.ts";
 import { judge, type Refusal } from "./checks/index.ts";
 import { chooseDisk, type Disk } from "./disk.ts";
+import { runsOf } from "./resume.ts";
 
 /** One machine's part of an install plan. */
 export interface InstallTarget {
@@ -42,6 +43,8 @@ export interface InstallInput {
   readonly facts: ReadonlyMap<HostName, HostFacts>;
   /** Why there are no facts. */
   readonly silent: ReadonlyMap<HostName, string>;
+  /** What speaks against a machine that is not on it: it refuses us, a secret of its cannot be had. */
+  readonly troubles?: ReadonlyMap<HostName, readonly Refusal[]>;
   readonly systems: ReadonlyMap<HostName, { readonly toplevel: string; readonly size: number }>;
   readonly disko: ReadonlyMap<HostName, string>;
   /** Install also where the host already runs this fleet. */
@@ -61,10 +64,10 @@ export function planInstall(input: InstallInput): InstallPlan {
       excluded.push({ host: host.name, ...why });
       continue;
     }
-    if (!facts) continue;
-    const { disk, found } = examine(host, facts, input.inventory);
-    const refused = found.filter((r) => r.severity === "refuse");
-    if (refused.length > 0) {
+    const troubles = input.troubles?.get(host.name) ?? [];
+    const { disk, found } = facts ? examine(host, facts, input.inventory) : { disk: null, found: [] };
+    const refused = [...found.filter((r) => r.severity === "refuse"), ...troubles];
+    if (!facts || refused.length > 0) {
       refusals[host.name] = refused;
       excluded.push({ host: host.name, state: "skipped", reason: refused.map((r) => r.message).join("; ") });
       continue;
@@ -80,9 +83,7 @@ export function planInstall(input: InstallInput): InstallPlan {
       disko,
       inInstaller: facts.os.variant === "installer",
       disk,
-      runs: [facts.os.id, facts.os.variant === "installer" ? "installer" : facts.os.version]
-        .filter(Boolean)
-        .join(" "),
+      runs: runsOf(facts),
       bootId: facts.bootId,
       hostKeys: facts.hostKeys,
       macs: facts.macs,
@@ -170,7 +171,7 @@ export function examine(
 export function isInstallable(
   host: Host,
   facts: HostFacts | undefined,
-  input: Pick<InstallInput, "inventory" | "reinstall" | "silent">,
+  input: Pick<InstallInput, "inventory" | "reinstall" | "silent" | "troubles">,
 ): boolean {
   if (skipReason(host, facts, input) !== null || !facts) return false;
   return examine(host, facts, input.inventory).found.every((r) => r.severity !== "refuse");
@@ -179,7 +180,7 @@ export function isInstallable(
 function skipReason(
   host: Host,
   facts: HostFacts | undefined,
-  input: Pick<InstallInput, "reinstall" | "silent">,
+  input: Pick<InstallInput, "reinstall" | "silent" | "troubles">,
 ): Omit<Exclusion, "host"> | null {
   if (host.state !== "active" && host.state !== "planned")
     return { state: "skipped", reason: `state is ${host.state}` };
@@ -190,7 +191,10 @@ function skipReason(
       reason: "boots from an image, which cannot be installed over SSH: macula-fleet image build sdcard",
     };
   }
-  if (!facts) return { state: "deferred", reason: input.silent.get(host.name) ?? "did not answer" };
+  if (!facts) {
+    if (input.troubles?.has(host.name)) return null;
+    return { state: "deferred", reason: input.silent.get(host.name) ?? "did not answer" };
+  }
   if (
     facts.os.id === "nixos" &&
     facts.os.variant !== "installer" &&

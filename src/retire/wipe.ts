@@ -57,6 +57,7 @@ export function wipePhases(
       name: "wipe",
       state: "partitioning",
       intent: "erases its disk, reads it back, switches it off",
+      erases: true,
       deadlineMs: 3 * DAY,
       gate: async (c) => {
         assertDisk(c, await assertInstaller(c));

@@ -5,6 +5,7 @@ import type { Clock } from "../kernel/clock.ts";
 import type { Plan } from "../plan/model.ts";
 import type { Lease, RunKind, Store } from "../store/store.ts";
 import { type FleetEvent, TERMINAL_STATES } from "./events.ts";
+import { goOnCommand, isInstallation } from "./next.ts";
 import { rememberUnsettled } from "./remember.ts";
 import { RULES, type Rules } from "./rules.ts";
 import { type RolloutState, replay } from "./state.ts";
@@ -13,6 +14,8 @@ import type { Sighting } from "./survey.ts";
 export interface StartOptions {
   readonly operator: string;
   readonly clock: Clock;
+  /** Default: what the plan is of. */
+  readonly kind?: RunKind;
   /** Take hosts over from runs that are not finished. */
   readonly supersede?: boolean;
   /** Hosts that were looked at: our fence must be above any they have met, also from another store. */
@@ -48,7 +51,7 @@ function highestFence(sightings: StartOptions["sightings"]): number {
  * slept through its turn creates it all the same: it is looked at once more before it is driven (`takenBy`).
  */
 export async function startRun(store: Store, plan: Plan, o: StartOptions): Promise<readonly FleetEvent[]> {
-  const kind: RunKind = plan.kind === "rollback" ? "rollback" : "rollout";
+  const kind = o.kind ?? (plan.kind === "rollback" ? "rollback" : "rollout");
   const gate = await takeTurn(store, o);
   if (!gate)
     throw new FleetError("locked", "another run is being started right now", {
@@ -78,7 +81,11 @@ export async function startRun(store: Store, plan: Plan, o: StartOptions): Promi
 }
 
 /** Who has not finished with hosts of this plan, in words; null: nobody. */
-export async function takenBy(store: Store, plan: Plan, rules?: Rules): Promise<string | null> {
+export async function takenBy(
+  store: Pick<Store, "runs" | "events">,
+  plan: Plan,
+  rules?: Rules,
+): Promise<string | null> {
   const [other] = await holdersOf(store, plan, rules);
   return other ? holderText(other.state.status, other) : null;
 }
@@ -90,7 +97,11 @@ interface Holder {
 }
 
 /** Other runs that have not finished with hosts of this plan. */
-async function holdersOf(store: Store, plan: Plan, rules: Rules = RULES): Promise<readonly Holder[]> {
+async function holdersOf(
+  store: Pick<Store, "runs" | "events">,
+  plan: Plan,
+  rules: Rules = RULES,
+): Promise<readonly Holder[]> {
   const holders: Holder[] = [];
   for (const run of await store.runs({ active: true })) {
     if (run.id === plan.id || TERMINAL_STATES.has(run.state)) continue;
@@ -109,12 +120,14 @@ async function refuse(store: Store, holders: readonly Holder[], o: StartOptions)
   for (const holder of holders) {
     const { id } = holder.state.plan;
     const driver = await store.holder(`run:${id}`, o.clock.now());
-    if ((o.rules ?? RULES).mayTakeOver(o.supersede === true, driver)) continue;
+    // Machines that are being installed are in no state that a rollout could go on from.
+    const mayTakeOver = o.kind === undefined && !isInstallation(holder.state.plan);
+    if (mayTakeOver && (o.rules ?? RULES).mayTakeOver(o.supersede === true, driver)) continue;
     const who = driver ? `driven by ${driver.owner}` : holder.state.status;
     throw new FleetError("locked", holderText(who, holder), {
       hint: driver
         ? `wait for it, or: macula-fleet rollout abort ${id}`
-        : `macula-fleet rollout resume ${id}, or abort ${id}, or take its hosts over with --supersede`,
+        : `${goOnCommand(holder.state.plan)}; or give it up: macula-fleet rollout abort ${id}${mayTakeOver ? "; or take its hosts over with --supersede" : ""}`,
     });
   }
 }

@@ -1,11 +1,24 @@
 /** What to type next, in whatever state a run is; the most likely command first. Pure. Never empty. */
+import type { Plan } from "../plan/model.ts";
 import { isFailed } from "./classes.ts";
 import type { RolloutState } from "./state.ts";
 
 const TOOL = "macula-fleet";
 
 export function nextSteps(state: RolloutState): string[] {
-  return state.plan.id.startsWith("i-") ? installing(state) : rolling(state);
+  return isInstallation(state.plan) ? installing(state) : rolling(state);
+}
+
+/** An installation, a conversion or an erasure: its plan has one wave, and its machines are driven by phases. */
+export const isInstallation = (plan: Pick<Plan, "id">): boolean => plan.id.startsWith("i-");
+
+/** Goes on with a run that nobody drives. */
+export function goOnCommand(plan: Plan): string {
+  const host = plan.hosts[0]?.name ?? "";
+  if (!isInstallation(plan)) return `${TOOL} rollout resume ${plan.id}`;
+  if ("conversion" in plan) return `${TOOL} convert ${host} --continue`;
+  if ("wipes" in plan) return `${TOOL} retire ${host} --wipe`;
+  return `${TOOL} install --continue ${plan.id}`;
 }
 
 function rolling(state: RolloutState): string[] {
@@ -43,11 +56,12 @@ function rolling(state: RolloutState): string[] {
 
 function installing(state: RolloutState): string[] {
   if (state.status === "succeeded") return [`${TOOL} status`];
-  const again =
-    "conversion" in state.plan
-      ? `${TOOL} convert ${state.plan.hosts[0]?.name ?? ""} --continue`
-      : `${TOOL} install --continue ${state.plan.id}`;
-  return [...look(state), again];
+  if (state.status === "aborted") {
+    const [host] = state.plan.hosts;
+    const again = "conversion" in state.plan ? `convert ${host?.name} --plan` : "install --check";
+    return [...look(state), `${TOOL} ${again}`];
+  }
+  return [...look(state), goOnCommand(state.plan)];
 }
 
 /** The evidence of the first host that failed. */

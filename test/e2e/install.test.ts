@@ -29,6 +29,7 @@ async function watched(): Promise<string> {
 phase=; previous=
 for word in "$@"; do [ "$previous" != --phases ] || phase=$word; previous=$word; done
 printf '%s\\n' "$phase $*" >> ${root}/calls
+if [ -e ${root}/hold-$phase ]; then : > ${root}/waits; while [ -e ${root}/hold-$phase ]; do sleep 0.1; done; fi
 if [ -e ${root}/wait-$phase ]; then echo $$ > ${root}/pid; : > ${root}/waits; exec sleep 300; fi
 exec ${join(dir, "bin", "nixos-anywhere")} "$@"
 `;
@@ -69,7 +70,8 @@ describe("before anything is done", () => {
   it("does nothing when the plan has changed since", async () => {
     const { all, exitCode } = await install("--limit", "node-01", "--yes", "--plan-hash", "0000");
     expect(exitCode).toBe(1);
-    expect(all).toContain("not what they were");
+    expect(all).toContain("something has changed");
+    expect(all).toContain(`fix: look again: macula-fleet install --check --limit node-01 -i ${inventory()}`);
     expect((await install("--check")).all).toContain("6 machines");
   });
 
@@ -92,6 +94,12 @@ describe("before anything is done", () => {
     const { all, exitCode } = await install("--limit", "node-01", "--yes", "--nixos-anywhere", old);
     expect(exitCode).toBe(1);
     expect(all).toContain("too old");
+    // Found before anything was recorded.
+    expect((await cli(["rollout", "history", "-i", inventory()])).all).not.toContain("i-");
+  });
+
+  it("says by its exit status whether there is something to do", async () => {
+    expect((await install("--check", "--detailed-exitcode", "--limit", "node-01")).exitCode).toBe(2);
   });
 });
 
@@ -122,16 +130,100 @@ describe("a controller that is killed", () => {
     await program.restore();
   });
 
-  /** In place of the lab's own: `--nixos-anywhere` would make it one that speaks real ssh. */
-  async function watchedStandIn() {
-    const own = join(dir, "bin", "nixos-anywhere");
-    const text = await readFile(own, "utf8");
-    await writeFile(join(dir, "bin", "real"), text, { mode: 0o755 });
-    const script = (await readFile(await watched(), "utf8")).replaceAll(own, join(dir, "bin", "real"));
-    await writeFile(own, script);
-    return { restore: () => writeFile(own, text) };
-  }
+  it("and whose run is given up leaves nothing at work; the run is not gone on with", async () => {
+    const program = await watchedStandIn();
+    await writeFile(join(root, "wait-disko"), "");
+    const first = install("--limit", "node-01", "--reinstall", "--yes");
+    await expect.poll(() => readdir(root), { timeout: 30_000 }).toContain("waits");
+    first.kill("SIGKILL");
+    await first;
+    const id = await latestId();
+    const taken = await install("--limit", "node-01", "--reinstall", "--yes");
+    expect(taken.exitCode, taken.all).toBe(6);
+    expect(taken.all).toContain(`${id} (running) has not finished with node-01`);
+    expect(taken.all).toContain(`fix: macula-fleet install --continue ${id}; or give it up`);
+    const rollout = await cli([
+      "rollout",
+      "-i",
+      inventory(),
+      "--limit",
+      "node-01",
+      "--force",
+      "--supersede",
+      "--yes",
+    ]);
+    expect(rollout.exitCode, rollout.all).not.toBe(0);
+    const left = Number(await readFile(join(root, "pid"), "utf8"));
+    const abort = await cli(["rollout", "abort", id, "-i", inventory()]);
+    expect(abort.all).toContain(`${id} is given up; it had begun with node-01`);
+    expect(abort.exitCode).toBe(3);
+    expect(await readFile(`/proc/${left}/cmdline`, "latin1").catch(() => "")).toBe("");
+    for (const args of [["--continue", id], ["--continue"]]) {
+      const again = await install(...args, "--yes");
+      expect(again.exitCode, again.all).toBe(64);
+    }
+    await rm(join(root, "wait-disko"));
+    await rm(join(root, "waits"));
+    const anew = await install("--limit", "node-01", "--reinstall", "--yes");
+    expect(anew.exitCode, anew.all).toBe(0);
+    await program.restore();
+  });
 });
+
+const latestId = async (): Promise<string> => {
+  const history = await cli(["rollout", "history", "-i", inventory(), "-o", "json"]);
+  return JSON.parse(history.stdout)[0].id;
+};
+
+it("obeys an abort from elsewhere: finishes what is erased, begins nothing more", async () => {
+  const program = await watchedStandIn();
+  await writeFile(join(root, "hold-disko"), "");
+  const run = install("--limit", "node-05,node-06", "--parallel", "1", "--yes");
+  await expect.poll(() => readdir(root), { timeout: 30_000 }).toContain("waits");
+  const id = await latestId();
+  for (const word of ["resume", "retry", "promote", "undo"]) {
+    const said = await cli(["rollout", word, id, "-i", inventory()]);
+    expect(said.exitCode, `${word}: ${said.all}`).not.toBe(0);
+  }
+  const abort = await cli(["rollout", "abort", id, "-i", inventory()]);
+  expect(abort.all).toContain("machines whose disk is untouched are left alone, the others are finished");
+  expect(abort.exitCode).toBe(0);
+  await rm(join(root, "hold-disko"));
+  const { all, exitCode } = await run;
+  expect(all).toContain(`${id} is aborted`);
+  expect(all).toMatch(/installed +1 {2}node-05/);
+  expect(all).not.toMatch(/node-06 \S+ waiting ->/);
+  expect(exitCode).toBe(3);
+  await rm(join(root, "waits"));
+  await program.restore();
+});
+
+it("says what stays where it is when it is left at once", async () => {
+  const program = await watchedStandIn();
+  await writeFile(join(root, "wait-install"), "");
+  const run = install("--limit", "node-06", "--yes");
+  await expect.poll(() => readdir(root), { timeout: 30_000 }).toContain("waits");
+  run.kill("SIGINT");
+  setTimeout(() => run.kill("SIGINT"), 500);
+  const { all, exitCode } = await run;
+  expect(exitCode, all).toBe(130);
+  expect(all).toMatch(/node-06 stay as far as they are; go on with: macula-fleet install --continue i-/);
+  await rm(join(root, "wait-install"));
+  await rm(join(root, "waits"));
+  const again = await install("--continue", "--yes");
+  expect(again.exitCode, again.all).toBe(0);
+  await program.restore();
+});
+
+/** In place of the lab's own: `--nixos-anywhere` would make it one that speaks real ssh. */
+async function watchedStandIn() {
+  const own = join(dir, "bin", "nixos-anywhere");
+  const text = await readFile(own, "utf8");
+  await writeFile(join(dir, "bin", "real"), text, { mode: 0o755 });
+  const script = (await readFile(await watched(), "utf8")).replaceAll(own, join(dir, "bin", "real"));
+  await writeFile(own, script);
+  return { restore: () => writeFile(own, text) };
+}
 
 describe("secrets", () => {
   const SECRET = "K10never-to-be-seen";
@@ -154,12 +246,14 @@ describe("secrets", () => {
     expect((await calls()).join("\n")).not.toContain(SECRET);
   });
 
-  it("that cannot be had stop the machine before it is touched further, by name", async () => {
-    const { all, exitCode } = await install("--limit", "node-04", "--reinstall", "--yes");
-    expect(exitCode).toBe(3);
-    expect(all).toContain("the variable LAB_TOKEN is not set");
-    expect(all).toContain("kexec -> failed");
-    expect(all).not.toContain("partitioning");
+  it("that cannot be had are found before anything is touched, by name", async () => {
+    const before = (await calls()).length;
+    for (const args of [["--check"], ["--yes"]]) {
+      const { all, exitCode } = await install("--limit", "node-04", "--reinstall", ...args);
+      expect(exitCode).toBe(3);
+      expect(all).toMatch(/refused node-04 .*the variable LAB_TOKEN is not set\n\s+fix: /);
+    }
+    expect((await calls()).length).toBe(before);
   });
 });
 
@@ -167,4 +261,6 @@ it("leaves a machine that runs NixOS alone unless told otherwise", async () => {
   const { all, exitCode } = await install("--limit", "node-01", "--yes");
   expect(exitCode).toBe(0);
   expect(all).toContain("--reinstall erases it");
+  const stale = await install("--limit", "node-01", "--yes", "--plan-hash", "0000");
+  expect(stale.exitCode, stale.all).toBe(1);
 });

@@ -107,7 +107,7 @@ export const command = defineCommand({
     // What installs at the end must be there before anything is stopped.
     await assertAnywhere(app, world.inventory, options.nixosAnywhere);
     if (!machine) app.note(shown());
-    await confirmErasure(app, world.inventory, plan, options.planHash);
+    await confirmErasure(app, world.inventory, plan, options.planHash, ["convert", conversion.host]);
     await recordInstall(app, world.store, plan);
     return drive(app, plan.id, world, options, true);
   },

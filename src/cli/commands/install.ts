@@ -1,11 +1,17 @@
 import { resolve } from "node:path";
 import { z } from "zod";
 import { Duration } from "../../app.ts";
-import { FleetError } from "../../errors.ts";
 import { defineCommand, type OptionSpec } from "../command.ts";
 import { awaitFree } from "../controllers.ts";
-import { carryOut, makeInstallPlan, recordInstall, unfinishedInstall, verdictOf } from "../install-run.ts";
-import { confirmErasure, showInstallPlan } from "../installing.ts";
+import {
+  assertAnywhere,
+  carryOut,
+  checkedVerdict,
+  makeInstallPlan,
+  recordInstall,
+  unfinishedInstall,
+} from "../install-run.ts";
+import { assertHash, commandLine, confirmErasure, option, showInstallPlan } from "../installing.ts";
 import { announcePins } from "../pinning.ts";
 
 /** Shared with `replace`. */
@@ -15,6 +21,7 @@ export const INSTALL_OPTIONS: readonly OptionSpec[] = [
   ["--kexec <tarball>", "installer to start, instead of the one nixos-anywhere fetches"],
   ["--phase-deadline <duration>", "give a phase up after this long", "10m to 60m by phase"],
   ["--check", "only show what would be done, and what would be erased"],
+  ["--detailed-exitcode", "with --check: exit 2 when there is a machine to install"],
   ["--plan-hash <hash>", "with --yes: only if the plan still has this hash"],
 ];
 
@@ -24,6 +31,7 @@ export const installSchema = {
   kexec: z.string().optional(),
   phaseDeadline: Duration.optional(),
   check: z.boolean().default(false),
+  detailedExitcode: z.boolean().default(false),
   planHash: z.string().optional(),
 };
 
@@ -60,19 +68,24 @@ export const command = defineCommand({
     }
     const plan = await makeInstallPlan(app, world, await app.hosts(inventory, store), options);
     await announcePins(app, plan, inventory);
+    const words = [
+      "install",
+      args[0],
+      options.reinstall && "--reinstall",
+      ...option("--to", options.to),
+      ...option("--nixos-anywhere", options.nixosAnywhere),
+      ...option("--kexec", options.kexec),
+    ];
     const machine = app.format === "json" || app.format === "ndjson";
+    assertHash(plan, options.planHash, commandLine(app, [...words, "--check"]));
     if (options.check || plan.hosts.length === 0) {
       if (machine) app.json(plan);
       else showInstallPlan(app, inventory, plan, "stdout");
-      return verdictOf(plan);
+      return checkedVerdict(plan, options);
     }
-    if (options.planHash !== undefined && options.planHash !== plan.hash) {
-      throw new FleetError("plan-stale", "the machines are not what they were when this hash was made", {
-        hint: "look again: macula-fleet install --check",
-      });
-    }
+    await assertAnywhere(app, inventory, options.nixosAnywhere);
     if (!machine) showInstallPlan(app, inventory, plan, "stderr");
-    await confirmErasure(app, inventory, plan, options.planHash);
+    await confirmErasure(app, inventory, plan, options.planHash, words);
     await recordInstall(app, store, plan);
     return carryOut(app, plan.id, world, options, true);
   },

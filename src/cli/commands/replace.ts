@@ -11,8 +11,15 @@ import { publicKey } from "../../inventory/schema/primitives.ts";
 import { planRetire } from "../../retire/plan.ts";
 import { forget } from "../../retire/retire.ts";
 import { defineCommand } from "../command.ts";
-import { carryOut, makeInstallPlan, recordInstall, verdictOf } from "../install-run.ts";
-import { confirmErasure, showInstallPlan } from "../installing.ts";
+import {
+  assertAnywhere,
+  carryOut,
+  checkedVerdict,
+  makeInstallPlan,
+  recordInstall,
+  verdictOf,
+} from "../install-run.ts";
+import { assertHash, commandLine, confirmErasure, option, showInstallPlan } from "../installing.ts";
 import { editInventory } from "../inventory-file.ts";
 import { announcePins } from "../pinning.ts";
 import { INSTALL_OPTIONS, installSchema, localTarball } from "./install.ts";
@@ -105,18 +112,29 @@ export const command = defineCommand({
       app.note(
         `node ${cluster.node} and its password are deleted from cluster ${cluster.name} (through ${cluster.server}) first: the new machine joins as a new node`,
       );
+    const words = [
+      "replace",
+      name,
+      ...option("--disk", options.disk),
+      ...option("--serial", options.serial),
+      ...option("--host-key", options.hostKey),
+      options.sameMachine && "--same-machine",
+      options.newIdentity && "--new-identity",
+      app.globals.acceptNew && "--accept-new",
+      ...option("--to", options.to),
+      ...option("--nixos-anywhere", options.nixosAnywhere),
+      ...option("--kexec", install.kexec),
+    ];
     const machine = app.format === "json" || app.format === "ndjson";
     if (options.check || plan.hosts.length === 0) {
       if (machine) app.json(plan);
       else showInstallPlan(app, inventory, plan, "stdout");
-      return plan.hosts.length === 0 ? verdictOf(plan) || EXIT.error : EXIT.ok;
+      return plan.hosts.length === 0 ? verdictOf(plan) || EXIT.error : checkedVerdict(plan, options);
     }
-    if (options.planHash !== undefined && options.planHash !== plan.hash)
-      throw new FleetError("plan-stale", "the machine is not what it was when this hash was made", {
-        hint: "look again with --check",
-      });
+    assertHash(plan, options.planHash, commandLine(app, [...words, "--check"]));
+    await assertAnywhere(app, inventory, options.nixosAnywhere);
     if (!machine) showInstallPlan(app, inventory, plan, "stderr");
-    await confirmErasure(app, inventory, plan, options.planHash);
+    await confirmErasure(app, inventory, plan, options.planHash, words);
     await forgetOld(app, old, inventory, world.remote);
     await editInventory(file, change);
     await recordInstall(app, world.store, plan);

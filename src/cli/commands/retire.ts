@@ -158,7 +158,7 @@ async function confirmed(
   given: string | undefined,
 ): Promise<boolean> {
   if (wipe === null) return app.confirm(`Retire ${host.name} as shown?`);
-  await confirmErasure(app, inventory, { ...wipe, hash: hash ?? "" }, given, `retire ${host.name} --wipe`);
+  await confirmErasure(app, inventory, { ...wipe, hash: hash ?? "" }, given, ["retire", host.name, "--wipe"]);
   return true;
 }
 

@@ -21,6 +21,14 @@ export const command = defineCommand({
     const inventory = await app.inventory();
     const store = await app.store(inventory);
     const run = await findRun(store, args[0]);
+    if (run.kind === "install")
+      throw new FleetError(
+        "command-refused",
+        `${run.id} is an installation: what it has erased cannot be put back`,
+        {
+          hint: "name the rollout to undo: macula-fleet rollout history",
+        },
+      );
     let state = await stateOf(store, run.id);
     const driven = TERMINAL_STATES.has(state.status) ? null : await controllerOf(app, store, run.id);
     if (driven) {

@@ -7,6 +7,7 @@ import { startRun } from "../../rollout/begin.ts";
 import { assertFresh } from "../../rollout/launch.ts";
 import { lookAt } from "../asking.ts";
 import { defineCommand } from "../command.ts";
+import { releaseDead } from "../controllers.ts";
 import { driveRun } from "../follow.ts";
 import { type Made, makePlan, showPlan } from "../planning.ts";
 import { POLICY_OPTIONS, PolicyOptions } from "../policy-options.ts";
@@ -44,6 +45,7 @@ export const command = defineCommand({
       app.note("nothing was changed");
       return EXIT.error;
     }
+    await releaseDead(app, store);
     await startRun(store, plan, {
       operator: app.operator,
       clock: app.clock,
