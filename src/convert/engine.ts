@@ -1,9 +1,10 @@
 /** Drives one journalled conversion: prepared by us, installed like any machine, with more to do between the phases. */
 import { readFile } from "node:fs/promises";
 import { FleetError, toFailure } from "../errors.ts";
-import { driveInstall } from "../install/engine.ts";
+import { begin, driveInstall } from "../install/engine.ts";
 import type { HostIdentity, IdentityVault } from "../install/identity.ts";
 import { RunJournal } from "../install/journal.ts";
+import { listen } from "../install/words.ts";
 import type { Host } from "../inventory/model.ts";
 import { Channel } from "../kernel/channel.ts";
 import { Secret } from "../kernel/secret.ts";
@@ -160,7 +161,8 @@ async function* prepareJournalled(
   const channel = new Channel<FleetEvent>();
   const journal = new RunJournal(store, clock, lease, state, (event) => channel.push(event));
   const life = new AbortController();
-  const signal = AbortSignal.any([signals.abort, signals.drain, life.signal]);
+  const told = listen(journal, deps.install, life.signal);
+  const signal = AbortSignal.any([signals.abort, signals.drain, told.pause, life.signal]);
   let at: HostState | null = null;
   let backup: Backup | null = null;
   const say = (to: HostState, msg: string, detail?: Record<string, unknown>) => {
@@ -171,7 +173,7 @@ async function* prepareJournalled(
     });
   };
   const fail = async (error: unknown) => {
-    if (life.signal.aborted) throw error;
+    if (life.signal.aborted || (error instanceof FleetError && error.code === "locked")) throw error;
     const { code, message, hint } = toFailure(error);
     const { says } = recoveryFrom(reachedBy(statesOf(history, host.name).concat(at ?? [])), host.name, null);
     const failure = { code, message, transient: false, hint: [hint, says].filter(Boolean).join("; ") };
@@ -183,7 +185,7 @@ async function* prepareJournalled(
     await journal.append((s) => [summarize(s, signals.drain.aborted)]);
   };
   const work = (async () => {
-    await journal.append((s) => [runMoved(s, "running", "conversion started")]);
+    await begin(journal, store, "conversion started");
     backup = await prepare(plan, host, deps, say, signal, { drained, archive: archived });
   })()
     .catch(fail)
@@ -200,6 +202,8 @@ async function* prepareJournalled(
   } finally {
     clearInterval(heart);
     await work;
+    life.abort();
+    await told.over;
     await store.release(journal.lease).catch(() => undefined);
   }
   return backup;
