@@ -15,7 +15,8 @@
       firmware.kind = lib.mkDefault "rpi";
       mdns.role = "unpaired";
       users.macula.keys = config.macula.installer.keys;
-      firstboot.enable = lib.mkDefault (config.macula.firstboot.package != null);
+      # Without the wizard nobody could pair it, so a card without one is refused.
+      firstboot.enable = lib.mkDefault true;
     };
     services.macula.enable = false;
   };

@@ -69,7 +69,7 @@ in
     assertions = [
       {
         assertion = cfg.package != null;
-        message = "macula.firstboot.enable needs macula.firstboot.package (the flake's overlay provides pkgs.macula-firstboot).";
+        message = "macula.firstboot.enable needs the wizard, which is made from macula-fleet's repository: take the flake from there (macula.url = \"git+https://…?dir=flake\"), not its folder `flake` alone, or set macula.firstboot.package.";
       }
     ];
 

@@ -19,8 +19,9 @@ stdenvNoCC.mkDerivation {
   nativeBuildInputs = [ makeWrapper ];
   installPhase = ''
     mkdir -p $out/lib/macula-fleet $out/bin
-    # `flake` for `init`, which writes fleets that take their modules from here.
-    cp -r ${src}/bin ${src}/flake ${src}/inventory ${src}/package.json ${src}/src $out/lib/macula-fleet/
+    # `init` writes fleets that take their modules, and with them this command and the wizard, from here.
+    cp -r ${src}/bin ${src}/flake ${src}/inventory ${src}/package.json ${src}/package-lock.json ${src}/src \
+      $out/lib/macula-fleet/
     ln -s ${dependencies}/node_modules $out/lib/macula-fleet/node_modules
     makeWrapper ${nodejs_24}/bin/node $out/bin/macula-fleet \
       --add-flags $out/lib/macula-fleet/bin/macula-fleet.js \

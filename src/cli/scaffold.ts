@@ -27,6 +27,19 @@ export function scaffold(o: Scaffold): ReadonlyMap<string, string> {
   ]);
 }
 
+/**
+ * Flake reference of the modules of an installation. Of all of it where Nix can make the command and the wizard from it:
+ * the folder `flake` alone makes machines, but no SD card that can be paired.
+ */
+export function modulesOf(root: string, exists: (path: string) => boolean): string {
+  const base = root.replace(/\/+$/, "");
+  const path = encodeURI(base).replaceAll("?", "%3F").replaceAll("#", "%23");
+  // Git knows what belongs to the repository; a plain path would bring its node_modules along.
+  if (exists(`${base}/.git`)) return `git+file://${path}?dir=flake`;
+  const whole = ["src/main.ts", "package-lock.json"].every((file) => exists(`${base}/${file}`));
+  return whole ? `path:${path}?dir=flake` : `path:${path}/flake`;
+}
+
 function flake({ name, template, modules }: Scaffold): string {
   return template
     .replace(/description = "[^"]*"/, `description = "The fleet ${name}"`)

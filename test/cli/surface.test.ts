@@ -2,9 +2,11 @@ import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import packageJson from "../../package.json" with { type: "json" };
 import { CATALOG } from "../../src/cli/catalog.ts";
+import { modulesOf } from "../../src/cli/scaffold.ts";
 import { cli } from "../support/cli.ts";
 
 let dir = "";
@@ -123,6 +125,20 @@ describe("init", () => {
     await cli(["init", "other", "--modules", "git+https://git.example/macula-fleet?dir=flake"], { cwd: dir });
     const flake = await readFile(join(dir, "other/flake/flake.nix"), "utf8");
     expect(flake).toContain('macula.url = "git+https://git.example/macula-fleet?dir=flake";');
+  });
+
+  test("takes them from all of this installation, so that Nix can make the wizard for SD cards too", async () => {
+    const root = fileURLToPath(new URL("../../", import.meta.url)).replace(/\/$/, "");
+    const flake = await readFile(join(dir, "my-fleet/flake/flake.nix"), "utf8");
+    expect(flake).toMatch(new RegExp(`macula\\.url = "(git\\+file://|path:)${root}\\?dir=flake";`));
+  });
+
+  test.each([
+    ["a checkout", [".git", "src/main.ts", "package-lock.json"], "git+file:///opt/a%20b?dir=flake"],
+    ["a copy with its sources", ["src/main.ts", "package-lock.json"], "path:/opt/a%20b?dir=flake"],
+    ["a package without them", ["dist/main.js"], "path:/opt/a%20b/flake"],
+  ])("of %s", (_, files, reference) => {
+    expect(modulesOf("/opt/a b/", (path) => files.includes(path.replace("/opt/a b/", "")))).toBe(reference);
   });
 
   test("refuses a name no fleet can have", async () => {

@@ -1,9 +1,10 @@
+import { join } from "node:path";
 import { expect, it } from "vitest";
 import { images } from "./machine.ts";
-import { describeNix, fixture } from "./nix.ts";
+import { describeNix, evaluate, FLAKE, fixture, HERE } from "./nix.ts";
 
 describeNix("images", () => {
-  const { iso, sdcard } = images(fixture("homelab"));
+  const { iso, sdcard, withoutWizard } = images(fixture("homelab"));
 
   it("call themselves what people look for", () => {
     expect(iso.values["image.baseName"]).toBe("maculaos-installer-26.05-x86_64-linux");
@@ -44,6 +45,29 @@ describeNix("images", () => {
       expect(JSON.stringify(image.values["services.avahi.extraServiceFiles"])).toContain(`role=${role}`);
       expect(image.values["services.k3s.enable"]).toBeUndefined();
     }
+  });
+
+  it("let people pair an unnamed machine, and are refused where nobody could", () => {
+    expect(sdcard.values["systemd.services.macula-firstboot.wantedBy"]).toEqual(["multi-user.target"]);
+    expect(sdcard.values["networking.firewall.allowedTCPPorts"]).toContain(80);
+    expect(iso.values["systemd.services.macula-firstboot.wantedBy"]).toBeUndefined();
+    expect(withoutWizard.failed).toEqual([expect.stringContaining("take the flake from there")]);
+  });
+
+  it("have the wizard wherever the flake comes from the repository", () => {
+    const overlay = (source: string) =>
+      evaluate([
+        "--expr",
+        `builtins.attrNames (((import ${FLAKE}/flake.nix).outputs {
+          self = ${source}; nixpkgs.lib = import ${HERE}lib; disko = { }; nixos-images = { }; inventory = { };
+        }).overlays.default { } { })`,
+      ]);
+    const repository = join(FLAKE, "..");
+    expect(overlay(`{ outPath = ${FLAKE}; sourceInfo.outPath = ${repository}; }`)).toEqual(
+      // `?dir=flake`
+      expect.arrayContaining(["macula-firstboot", "macula-fleet"]),
+    );
+    expect(overlay(`{ outPath = ${FLAKE}; sourceInfo.outPath = ${FLAKE}; }`)).toEqual([]);
   });
 
   it("carry neither documentation nor a copy of nixpkgs nor all firmware", () => {

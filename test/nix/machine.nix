@@ -191,10 +191,19 @@ in
     let
       installer = image (flake + "/images/installer.nix") "x86_64-linux";
       unpaired = image (flake + "/images/unpaired.nix") "aarch64-linux";
+      # As the overlay has it where the flake was taken from the repository.
+      wizard =
+        { pkgs, ... }:
+        {
+          config.macula.firstboot.package = pkgs.curl // {
+            name = "macula-firstboot";
+          };
+        };
       modulesOf = e: format: e.config.image.modules.${format}.imports;
     in
     {
       iso = report (installer.extend (modulesOf installer "iso"));
-      sdcard = report (unpaired.extend (modulesOf unpaired "sd-card"));
+      sdcard = report (unpaired.extend (modulesOf unpaired "sd-card" ++ [ wizard ]));
+      withoutWizard = report (unpaired.extend (modulesOf unpaired "sd-card"));
     };
 }

@@ -56,8 +56,14 @@ export const disks = (inventory: string, only?: string): Readonly<Record<string,
 export const vms = (inventory: string): Readonly<Record<string, Machine>> =>
   ask(inventory, "vm") as Record<string, Machine>;
 
-export const images = (inventory: string): { readonly iso: Machine; readonly sdcard: Machine } =>
-  ask(inventory, "images") as { iso: Machine; sdcard: Machine };
+interface Images {
+  readonly iso: Machine;
+  readonly sdcard: Machine;
+  /** The card of a flake that was taken without its repository. */
+  readonly withoutWizard: Machine;
+}
+
+export const images = (inventory: string): Images => ask(inventory, "images") as Images;
 
 /** The YAML (here: JSON, which is YAML) a generated file was made from. */
 export function generated(value: unknown): string {

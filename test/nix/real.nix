@@ -29,6 +29,8 @@ let
     }
   );
   images = path nixosImages + "/nix";
+  # As of a flake taken from the repository, so the card has its wizard.
+  overlay = import (flake + "/pkgs/overlay.nix") { toolSource = toString (flake + "/.."); };
   macula = import (flake + "/lib") {
     nixpkgs = {
       inherit lib;
@@ -43,7 +45,7 @@ let
           nixosModules.kexec-installer = images + "/kexec-installer/module.nix";
           nixosModules.noninteractive = images + "/noninteractive.nix";
         };
-    overlay = import (flake + "/pkgs/overlay.nix") { toolSource = null; };
+    inherit overlay;
   };
   fleet = macula.mkFleet {
     inventory = path inventory;
@@ -75,7 +77,7 @@ select (
       let
         pkgs = import (path nixpkgs) {
           system = "x86_64-linux";
-          overlays = [ (import (flake + "/pkgs/overlay.nix") { toolSource = toString (flake + "/.."); }) ];
+          overlays = [ overlay ];
         };
       in
       lib.mapAttrs (_: drv) { inherit (pkgs) macula-fleet macula-firstboot; };

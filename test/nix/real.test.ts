@@ -140,6 +140,14 @@ describeNix("with a real nixpkgs", () => {
       });
     });
 
+    it("the card for unnamed machines runs the wizard", () => {
+      const card = "f.packages.aarch64-linux.sdcard.passthru.config.systemd.services.macula-firstboot";
+      expect(real(fixture("homelab"), `f: ${card}.serviceConfig.ExecStart`)).toMatch(
+        /-macula-firstboot\/bin\/macula-firstboot --port 80 /,
+      );
+      expect(real(fixture("homelab"), `f: ${card}.after`)).toContain("sshd-keygen.service");
+    });
+
     it("a disk nobody named has no disk script", () => {
       const path = fixture("commons");
       const script = (host: string) =>

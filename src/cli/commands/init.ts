@@ -11,10 +11,10 @@ import { publicKey as publicKeySchema } from "../../inventory/schema/primitives.
 import { inventoryJsonSchema } from "../../inventory/schema.ts";
 import { defineCommand } from "../command.ts";
 import { isMachine } from "../hosts.ts";
-import { INVENTORY, RESOLVED, scaffold } from "../scaffold.ts";
+import { INVENTORY, modulesOf, RESOLVED, scaffold } from "../scaffold.ts";
 
 /** Of this installation: from `src/cli/commands` as from `dist/cli/commands`. */
-const FLAKE = fileURLToPath(new URL("../../../flake", import.meta.url));
+const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 
 export const command = defineCommand({
   arguments: [["[dir]", "where; default: here"]],
@@ -35,10 +35,11 @@ export const command = defineCommand({
   async run(app, { args, options }) {
     const dir = resolve(app.process.cwd, args[0] ?? ".");
     const key = await publicKey(app, options.key);
+    const modules = options.modules ?? modulesOf(ROOT, existsSync);
     const written = scaffold({
       name: options.name ?? nameOf(dir),
-      template: await readFile(join(FLAKE, "template", "flake.nix"), "utf8"),
-      modules: options.modules ?? `path:${encodeURI(FLAKE)}`,
+      template: await readFile(join(ROOT, "flake", "template", "flake.nix"), "utf8"),
+      modules,
       schema: inventoryJsonSchema(),
       ...(key === undefined ? {} : { key }),
     });
@@ -62,6 +63,11 @@ export const command = defineCommand({
       const cd = args[0] === undefined ? "" : `cd ${args[0]} && `;
       if (key === undefined) {
         app.note("No SSH key was found: put yours into inventory.yaml (users), or no machine can be built");
+      }
+      if (options.modules === undefined && !modules.endsWith("?dir=flake")) {
+        app.note(
+          "The modules come without the first-boot wizard: for SD cards that can be paired, put macula-fleet's repository into flake/flake.nix (macula.url)",
+        );
       }
       app.note(`Next: put your machines into inventory.yaml, then: ${cd}macula-fleet inventory validate`);
     }
