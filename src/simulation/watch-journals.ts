@@ -57,7 +57,8 @@ export class JournalWatch {
     for (const { name, from, to } of plan.hosts) {
       const host = reverted?.hosts.get(name);
       const was = reverted?.targets.get(name)?.to;
-      if (host?.state !== "updated" || host.previous !== to || was !== from)
+      // Also one that stopped answering once it had committed: it runs that system still.
+      if (host?.committed !== true || host.previous !== to || was !== from)
         this.#violate(`${plan.id} undoes ${plan.reverts}: ${name} ${from} -> ${to} is not what it did there`);
     }
   }

@@ -56,3 +56,19 @@ test("of the given hosts only", () => {
   const some = inventory.hosts.filter((h) => h.name === "a" || h.name === "d");
   expect(undo({ hosts: some }).hosts.map((h) => h.name)).toEqual(["a"]);
 });
+
+test("also one that fell silent once it had committed: it runs the new system still; not one seen back", () => {
+  const silent = { failure: { code: "unreachable", message: "no answer", transient: false } };
+  const more = (...bodies: Parameters<typeof aRun>[1][]) => [
+    ...changedBy(
+      aRun(plan, run("running"), host("a", "staging", { previous: "/nix/store/old" }), ...bodies),
+    ).keys(),
+  ];
+  expect(more(host("a", "updated"), host("a", "failed", silent), run("succeeded_with_stragglers"))).toEqual([
+    "a",
+  ]);
+  expect(more(host("a", "updated"), host("a", "reverting"), host("a", "reverted"), run("aborted"))).toEqual(
+    [],
+  );
+  expect(more(host("a", "confirming"), host("a", "failed", silent), run("aborted"))).toEqual([]);
+});
