@@ -2,7 +2,7 @@
 import { nextEvent } from "../lab/machine/clock.ts";
 import type { FleetEvent } from "../rollout/events.ts";
 import type { Rules } from "../rollout/rules.ts";
-import { replay } from "../rollout/state.ts";
+import { type RolloutState, replay } from "../rollout/state.ts";
 import type { Counts } from "./counts.ts";
 import { intentionsOf } from "./intentions.ts";
 import { JournalStore } from "./journal-store.ts";
@@ -131,7 +131,7 @@ export async function simulate(seed: number, options: SimulationOptions = {}): P
     await scheduler.step();
   }
   let events = 0;
-  const states = [];
+  const states: RolloutState[] = [];
   for (const id of runs.ids) {
     const journal: readonly FleetEvent[] = await shared.events(id);
     events += journal.length;
@@ -140,7 +140,8 @@ export async function simulate(seed: number, options: SimulationOptions = {}): P
     const state = replay(journal);
     if (state) states.push(state);
   }
-  if (watch.violations.length === 0) for (const problem of judgeHosts(world, states)) watch.violate(problem);
+  const runsOf = (host: string) => watch.journals.inOrder(host, states);
+  if (watch.violations.length === 0) for (const problem of judgeHosts(world, runsOf)) watch.violate(problem);
   for (const host of world.hosts) {
     if (nextEvent(world.machine(host)) !== null && watch.violations.length === 0)
       watch.violate(`${host} does not come to rest`);

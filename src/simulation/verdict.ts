@@ -28,10 +28,10 @@ export function judgeJournal(events: readonly FleetEvent[], believed: RolloutSta
   return problems;
 }
 
-/** Journals against machines, `runs` in the order they were begun: each takes a host from where the one before left it. */
-export function judgeHosts(world: World, runs: readonly RolloutState[]): string[] {
+/** Journals against machines: each of the runs that had a host takes it from where the one before left it. */
+export function judgeHosts(world: World, runsOf: (host: string) => readonly RolloutState[]): string[] {
   return world.hosts.flatMap((host) => {
-    const place = expected(world, runs, host);
+    const place = expected(world, runsOf(host), host);
     return place ? judgeHost(world, host, place) : [];
   });
 }

@@ -12,6 +12,8 @@ export class JournalWatch {
   /** Gates an operator's word has passed, by run. */
   readonly #promoted = new Map<string, number>();
   readonly #furthest = new Map<string, number>();
+  /** `host run`, in the order in which runs last moved a host. */
+  readonly #lastMoves = new Set<string>();
   readonly #violate: (what: string) => void;
   readonly #counter: Counter;
 
@@ -29,6 +31,13 @@ export class JournalWatch {
     return this.states.filter((s) => !TERMINAL_STATES.has(s.status));
   }
 
+  /** A run that is tried again after its end comes after those that began meanwhile, but only for the hosts it moves. */
+  inOrder(host: string, runs: readonly RolloutState[]): readonly RolloutState[] {
+    const order = [...this.#lastMoves];
+    const place = ({ plan }: RolloutState) => order.indexOf(`${host} ${plan.id}`);
+    return runs.toSorted((a, b) => place(a) - place(b));
+  }
+
   stateOf(run: string): RolloutState | undefined {
     return this.#states.get(run);
   }
@@ -42,11 +51,18 @@ export class JournalWatch {
     for (const event of events) {
       const before = this.#states.get(run) ?? null;
       if (before) this.#goesOn(before, event);
+      if (event.type === "host.state" && event.data.from !== event.data.to) this.#moved(run, event);
       const state = evolve(before, event);
       this.#states.set(run, state);
       if (!before) this.#begins(state.plan);
     }
   };
+
+  #moved(run: string, { host }: HostMove): void {
+    const key = `${host} ${run}`;
+    this.#lastMoves.delete(key);
+    this.#lastMoves.add(key);
+  }
 
   #begins(plan: Plan): void {
     if (plan.reverts === undefined) return;

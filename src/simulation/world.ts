@@ -186,8 +186,8 @@ const isOpen = ({ disk: { state } }: Machine): boolean =>
 function isUnderWay(m: Machine): boolean {
   const file = m.disk.state;
   if (file === null || !isOpen(m)) return false;
-  // The power was cut, and the old system is up, for good: it is over.
-  const cut =
-    file.bootId !== bootId(m) && m.memory?.current === file.from && m.disk.bootDefault === file.from;
-  return !cut;
+  const { current, timers, jobs } = m.memory ?? { current: "", timers: [], jobs: [] };
+  // The power was cut, and what it boots by itself is up, for good: the old system, or one it did not get back from.
+  const cut = file.bootId !== bootId(m) && current === m.disk.bootDefault;
+  return !cut || timers.length + jobs.length > 0;
 }

@@ -2,13 +2,14 @@
 import { expect, test } from "vitest";
 import type { Activation } from "../../src/host/driver.ts";
 import { receivePath } from "../../src/lab/machine/store.ts";
-import type { FleetEvent } from "../../src/rollout/events.ts";
+import type { EventBody, FleetEvent } from "../../src/rollout/events.ts";
 import { systemEntry } from "../../src/simulation/fleet.ts";
 import { planFor } from "../../src/simulation/scenario.ts";
 import { Scheduler } from "../../src/simulation/scheduler.ts";
 import { Watch } from "../../src/simulation/watch.ts";
 import { World } from "../../src/simulation/world.ts";
 import { aHost, anInventory } from "../support/fleet.ts";
+import { host, run } from "../support/run.ts";
 
 const WORD_LATENCY_MS = 10_000;
 const count = (n: number) => ({ kind: "count", n }) as const;
@@ -77,4 +78,33 @@ test("a word sent well after that is", async () => {
 
 test("who is sent back by his rollout waits for room, and takes it at once", async () => {
   expect(await sentBack("operator", 1)).toEqual([BROKEN]);
+});
+
+test("a run that is tried again comes last, for the hosts that it moves", () => {
+  const world = new World(new Scheduler(0), systems, new Map(), new Map(), {
+    activation: 1,
+    boot: 1,
+    rebootDelay: 1,
+    watchdog: 1,
+  });
+  const { journals } = new Watch(world, true);
+  const tell = (run: string, from: number, ...bodies: readonly EventBody[]) =>
+    journals.read(
+      run,
+      bodies.map(
+        (b, i) => ({ ...b, ts: new Date(0).toISOString(), seq: from + i, rollout: run }) as FleetEvent,
+      ),
+    );
+  const plan = (id: string): EventBody => ({
+    type: "plan",
+    level: "info",
+    msg: "",
+    data: { plan: planFor(inventory, inventory.hosts, id, systems, 0) },
+  });
+  tell("r-1", 1, plan("r-1"), host("a", "updated"), host("b", "reverted"), run("aborted"));
+  tell("r-2", 1, plan("r-2"), host("a", "updated"), host("b", "updated"), run("succeeded"));
+  tell("r-1", 5, host("b", "pending", { from: "reverted" }, 2), host("b", "updated", {}, 2));
+  const order = (name: string) => journals.inOrder(name, journals.states).map((s) => s.plan.id);
+  expect(order("a")).toEqual(["r-1", "r-2"]);
+  expect(order("b")).toEqual(["r-2", "r-1"]);
 });

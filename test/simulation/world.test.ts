@@ -18,11 +18,14 @@ async function later(ms: number): Promise<void> {
   scheduler.at(until, () => undefined);
   while (scheduler.now < until) await scheduler.step();
 }
-function activate(attempt: string): void {
+function operate(attempt: string, mode: "boot" | "test", ...operations: readonly string[]): void {
   const p = { RUN: "r-1", ATTEMPT: attempt, FENCE: "1", FROM: from.path, TO: to.path, CONFIRM_TIMEOUT: "60" };
-  for (const operation of ["stage", "activate"])
-    expect(world.operate("a", operation, { ...p, MAY_REBOOT: "1", MODE: "boot" })).toMatchObject({ exit: 0 });
+  for (const operation of operations)
+    expect(
+      world.operate("a", operation, { ...p, MAY_REBOOT: "1", MODE: mode, REASON: "operator" }),
+    ).toMatchObject({ exit: 0 });
 }
+const activate = (attempt: string) => operate(attempt, "boot", "stage", "activate");
 
 beforeEach(() => {
   scheduler = new Scheduler(0);
@@ -72,4 +75,21 @@ test("what begins after its power came back counts at once", async () => {
   await later(20_000);
   activate("1");
   expect(isBusy()).toBe(true);
+});
+
+test("its way back after a commit was cut short: it runs what it boots by itself, and nothing changes any more", async () => {
+  operate("1", "test", "stage", "activate");
+  await later(2000);
+  operate("1", "test", "commit", "revert");
+  expect(world.isAtRisk("a")).toBe(true);
+  world.change("a", (m) => cutPower(m));
+  await later(100_000);
+  expect(world.isAtRisk("a")).toBe(true);
+  world.powerOn("a");
+  await later(20_000);
+  expect(world.machine("a")).toMatchObject({
+    memory: { current: to.path },
+    disk: { state: { phase: "reverting" } },
+  });
+  expect(world.isAtRisk("a")).toBe(false);
 });
