@@ -7,6 +7,7 @@ import { dirname, join } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { z } from "zod";
 import { FleetError } from "./errors.ts";
+import type { HostSecret } from "./host/driver.ts";
 import type { SshDriver } from "./host/ssh-driver.ts";
 import { parseDuration } from "./inventory/duration.ts";
 import type { LoadedInventory } from "./inventory/load.ts";
@@ -230,7 +231,22 @@ export class App implements AsyncDisposable {
         driver,
         hosts: new Map(inventory.hosts.map((h) => [h.name, h])),
         checks: checksOf(inventory),
+        secrets: await this.secrets(inventory),
       },
+    };
+  }
+
+  /** What a host must have besides its system; every reference is read once. Throws `secret-unavailable`. */
+  async secrets(inventory: Inventory): Promise<(host: Host) => Promise<readonly HostSecret[]>> {
+    const [{ gatherSecrets }, { resolveOnce }] = await Promise.all([
+      import("./install/secrets/gather.ts"),
+      import("./install/secrets/once.ts"),
+    ]);
+    const deps = { baseDir: inventory.baseDir, env: this.process.env, signal: this.process.signals.abort };
+    const resolve = resolveOnce();
+    return async (host) => {
+      const files = await gatherSecrets(host, inventory, deps, resolve);
+      return files.filter((file) => !file.installOnly);
     };
   }
 

@@ -28,6 +28,7 @@ let
     ../modules/firewall/macula-firewall-names.sh
     ../modules/hostname/macula-hostname.sh
     ../modules/pull/macula-pull.sh
+    ../modules/secrets/restart-changed.sh
     ./no-secrets.sh
     ./size-budget.sh
   ];

@@ -1,5 +1,5 @@
-# What must be on the machine and never in the store: the tool uploads it (at install with the extra files, later
-# over SSH) to the paths listed here. Here are only references and paths.
+# What must be on the machine and never in the store. Here are only references and paths; what the inventory states is
+# delivered by the tool (at install with the extra files, later before each rollout's activation, or by `secrets push`).
 {
   config,
   lib,
@@ -9,6 +9,7 @@ let
   cfg = config.macula.secrets;
   refType = lib.types.strMatching "(sops|file|env|cmd):.+";
   inStore = path: lib.hasPrefix builtins.storeDir path;
+  restarting = lib.filterAttrs (_: s: s.units != [ ] && !s.installOnly) cfg;
 in
 {
   options.macula.secretsDir = lib.mkOption {
@@ -19,7 +20,7 @@ in
 
   options.macula.secrets = lib.mkOption {
     default = { };
-    description = "Secrets this machine needs, for the tool to deliver.";
+    description = "Secrets this machine needs. The tool delivers those that come from the inventory; a file of your own is put there by your own means.";
     type = lib.types.attrsOf (
       lib.types.submodule (
         { name, ... }:
@@ -72,6 +73,15 @@ in
       assertion = !(inStore secret.path);
       message = "macula.secrets.${name}.path is in the Nix store, which everybody can read.";
     }) cfg;
+    environment.etc."macula/secret-units" = lib.mkIf (restarting != { }) {
+      text = lib.concatStrings (
+        lib.mapAttrsToList (_: s: lib.concatStringsSep " " ([ s.path ] ++ s.units) + "\n") restarting
+      );
+    };
+    system.activationScripts.macula-secrets = lib.mkIf (restarting != { }) {
+      deps = [ "etc" ];
+      text = builtins.readFile ./secrets/restart-changed.sh;
+    };
     # Delivered as root's before the owner exists on the machine; the owner is set at boot and at each activation.
     systemd.tmpfiles.settings."06-macula-secrets" = lib.listToAttrs (
       lib.mapAttrsToList (

@@ -104,6 +104,12 @@ export const CATALOG: readonly CatalogEntry[] = [
     () => import("./commands/push.ts"),
   ),
   entry(
+    "secrets push",
+    CHANGE,
+    "bring the inventory's secrets to hosts, and restart what uses a changed one",
+    () => import("./commands/secrets-push.ts"),
+  ),
+  entry(
     "ci build",
     CHANGE,
     "for pipelines: build the systems a commit changes",

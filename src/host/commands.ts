@@ -3,7 +3,7 @@ import { checkParameters } from "../health/checks.ts";
 import type { CheckConfig } from "../inventory/model.ts";
 import type { Secret } from "../kernel/secret.ts";
 import { type Command, type Parameter, sh, withParameters } from "../kernel/shell.ts";
-import type { Activation, HostNote } from "./driver.ts";
+import type { Activation, HostNote, HostSecret } from "./driver.ts";
 import { type ScriptName, scripts } from "./scripts.ts";
 
 /** How a session becomes root. `none`: it cannot; only reading works. */
@@ -87,6 +87,12 @@ export interface Borrowing {
   readonly paths: readonly { readonly path: string; readonly hash: string }[];
 }
 
+const secretParameters = (secret: HostSecret, i: number): Readonly<Record<string, Parameter>> => ({
+  [`SECRET_${i + 1}_PATH`]: secret.path,
+  [`SECRET_${i + 1}_MODE`]: secret.mode.toString(8).padStart(4, "0"),
+  [`SECRET_${i + 1}_CONTENT`]: secret.content,
+});
+
 export const hostCommands = {
   probe: (elevation: Elevation, a?: Activation) =>
     scriptCommand("probe", elevation, {
@@ -115,6 +121,17 @@ export const hostCommands = {
     scriptCommand("missing", elevation, { PATHS: paths.join("\n") }),
   stage: (elevation: Elevation, a: Activation) =>
     scriptCommand("stage", elevation, { RUN: a.rollout, FENCE: a.fence, FROM: a.from, TO: a.to }),
+  deliver: (
+    elevation: Elevation,
+    secrets: readonly HostSecret[],
+    o: { readonly fence?: number; readonly restart?: boolean },
+  ) =>
+    scriptCommand("deliver", elevation, {
+      FENCE: o.fence ?? 0,
+      RESTART: o.restart ?? false,
+      SECRET_COUNT: secrets.length,
+      ...Object.assign({}, ...secrets.map(secretParameters)),
+    }),
   activate: (elevation: Elevation, a: Activation) =>
     scriptCommand("activate", elevation, { ...activationParameters(a), ...activationOnly(a) }),
   check: (

@@ -1,4 +1,5 @@
 import type { CheckConfig, Host } from "../inventory/model.ts";
+import type { Secret } from "../kernel/secret.ts";
 import type { CheckResult, Evidence, Generation, HostFacts, Observation } from "./protocol.ts";
 
 /** Names one activation on one host. All operations are idempotent for the same key. */
@@ -21,6 +22,13 @@ export interface Activation {
 
 export interface Call {
   readonly signal: AbortSignal;
+}
+
+/** A file that must be on a host and never in the store. */
+export interface HostSecret {
+  readonly path: string;
+  readonly mode: number;
+  readonly content: Secret;
 }
 
 /**
@@ -47,6 +55,15 @@ export interface HostDriver {
     readonly rebootNeeded: boolean;
     readonly seed?: string;
   }>;
+  /**
+   * Puts these files there, whole or not at all, each with its mode; answers the paths whose content changed. Their
+   * units restart with the next activation, or now with `restart`.
+   */
+  deliver(
+    host: Host,
+    secrets: readonly HostSecret[],
+    o: Call & { readonly fence?: number; readonly restart?: boolean },
+  ): Promise<readonly string[]>;
   /** Arms the revert timer, records the attempt, starts the activation unit; returns once it runs on its own. */
   activate(host: Host, activation: Activation, o: Call): Promise<void>;
   /** Runs the checks over a NEW connection and, having reached the host, puts its revert off once more. */

@@ -180,6 +180,9 @@ export type HostFacts = z.infer<typeof HostFacts>;
 /** Answer of every operation that changes something: `did` is one word, `already` when there was nothing to do. */
 export const Done = z.object({ schema: z.literal(1), did: z.string() });
 /** `rebootNeeded`: kernel, initrd or modules of `to` are not those the host booted. */
+/** Paths whose content is another one now. */
+export const Delivered = z.object({ schema: z.literal(1), changed: z.array(z.string()) });
+
 export const Staged = Done.extend({ rebootNeeded: z.boolean() });
 /** `storeFree` in KiB. */
 export const Missing = z.object({

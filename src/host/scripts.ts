@@ -40,6 +40,7 @@ export const scripts = {
   borrow: op("borrow"),
   missing: op("missing"),
   stage: op("stage"),
+  deliver: op("deliver"),
   activate: starting("activate", "supervise", "restore", "boot"),
   check: whole("check", ...common, ...kinds.map((kind) => kind.script), read("check")),
   commit: starting("commit", "finish"),

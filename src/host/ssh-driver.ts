@@ -10,6 +10,7 @@ import type { HostDriver, HostOperations } from "./driver.ts";
 import { type HostCall, HostSessions, type Sessions } from "./host-session.ts";
 import {
   CheckAnswer,
+  Delivered,
   Done,
   Evidence,
   GcAnswer,
@@ -81,6 +82,12 @@ export function createSshDriver(deps: SshDriverDeps): SshDriver {
       const copied = await copyClosure(stageDeps, host, { run, to }, signal);
       const staged = await ask(host, Staged, (e) => hostCommands.stage(e, activation), { signal });
       return { ...copied, rebootNeeded: staged.rebootNeeded };
+    },
+
+    async deliver(host, secrets, { signal, ...o }) {
+      // A unit that restarts may take its time.
+      const call = { signal, timeoutMs: o.restart ? 600_000 : 60_000 };
+      return (await ask(host, Delivered, (e) => hostCommands.deliver(e, secrets, o), call)).changed;
     },
 
     activate: (host, activation, { signal }) =>

@@ -1,7 +1,7 @@
 /** Effects made real: one effect -> one outcome. Nothing is thrown past here but aborts; failures are data. */
 import pMap, { pMapSkip } from "p-map";
 import { toFailure } from "../errors.ts";
-import type { Activation, HostDriver } from "../host/driver.ts";
+import type { Activation, HostDriver, HostSecret } from "../host/driver.ts";
 import type { CheckConfig, Host, HostName } from "../inventory/model.ts";
 import { isAtRest } from "./at-rest.ts";
 import type { Effect, GuardReading, Outcome, Sign } from "./effects.ts";
@@ -16,6 +16,8 @@ export interface Performer {
   /** Every host of the inventory: guards look at hosts outside the rollout too. */
   readonly hosts: ReadonlyMap<HostName, Host>;
   readonly checks: (host: Host) => readonly CheckConfig[];
+  /** What a host must have besides its system. Absent: nothing. Throws `secret-unavailable`. */
+  readonly secrets?: (host: Host) => Promise<readonly HostSecret[]>;
 }
 
 export async function perform(
@@ -61,7 +63,10 @@ async function run(
         }),
       };
     case "stage": {
+      // A way back must not need what may be unreadable now: it goes to what was there before. Read before bytes move.
+      const secrets = state.plan.kind === "rollout" ? await p.secrets?.(host) : undefined;
       const { bytes, rebootNeeded, seed } = await driver.stage(host, activation, { signal });
+      if (secrets !== undefined && secrets.length > 0) await driver.deliver(host, secrets, { signal, fence });
       return { effect, ok: true, bytes, rebootNeeded, ...(seed === undefined ? {} : { seed }) };
     }
     case "guard": {

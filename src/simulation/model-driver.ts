@@ -146,6 +146,8 @@ export function createModelDriver(world: World, me: Controller, options: ModelDr
         copyMs,
       );
     },
+    // Simulated fleets want no secrets: a message like any other, with nothing in it.
+    deliver: (host, _, o) => send(host.name, o, () => []),
     activate: (host, activation, o) =>
       send(host.name, o, () => {
         options.asked?.(host.name, activation);

@@ -4,6 +4,7 @@ import { type ErrorCode, FleetError } from "../../src/errors.ts";
 import type { Activation } from "../../src/host/driver.ts";
 import type { Observation } from "../../src/host/protocol.ts";
 import type { SshDriver } from "../../src/host/ssh-driver.ts";
+import { Secret } from "../../src/kernel/secret.ts";
 import type { ReleaseFault } from "../../src/lab/docker/flake-release.ts";
 import { type DockerSubject, dockerSubject } from "./host-docker.ts";
 
@@ -74,6 +75,44 @@ describe("a real host", () => {
     const trusting = subject.another({ cache: { url, publicKey } });
     expect(await trusting.stage(subject.host, a, { signal })).toMatchObject({ bytes: 0, paths: 0 });
     await trusting.release(subject.host, a, { signal });
+  });
+
+  it("puts secrets down with their mode, keeps an owner, and restarts what uses a changed one", async () => {
+    const path = "/var/lib/macula-fleet/secrets/token";
+    const value = "it's $HOME\n\n";
+    const deliver = (content: string, restart: boolean) =>
+      driver.deliver(subject.host, [{ path, mode: 0o440, content: new Secret(content) }], {
+        signal,
+        restart,
+      });
+    const file = () => subject.exec(`stat -c '%a %U' ${path} && base64 -w0 ${path}`);
+    const base64 = (text: string) => Buffer.from(text).toString("base64");
+    expect(await deliver(value, false)).toEqual([path]);
+    expect(await file()).toBe(`440 root\n${base64(value)}`);
+    expect(await subject.exec("stat -c '%a' /var/lib/macula-fleet/secrets")).toBe("711");
+    await subject.exec(`chown nobody ${path}`);
+    await subject.exec(
+      `mkdir -p /etc/macula && echo '${path} macula-node.service' > /etc/macula/secret-units`,
+    );
+    const pid = () => subject.exec("systemctl show -p MainPID --value macula-node.service");
+    const first = await pid();
+    // What is left to an activation is not forgotten: the next word with `restart` does it.
+    expect(await deliver("new", false)).toEqual([path]);
+    expect(await pid()).toBe(first);
+    expect(await deliver("newer", true)).toEqual([path]);
+    const second = await pid();
+    expect(second).not.toBe(first);
+    expect(await file()).toBe(`440 nobody\n${base64("newer")}`);
+    expect(await deliver("newer", true)).toEqual([]);
+    expect(await pid()).toBe(second);
+    await subject.exec("rm -r /etc/macula");
+    // Neither the journal nor what is left of the run shows it.
+    expect(await subject.exec("journalctl --no-pager -q | grep -c newer || true")).toBe("0");
+    expect(
+      await subject.exec(
+        "ls /var/lib/macula-fleet/secrets /run/macula-fleet | grep -c 'new\\|changed' || true",
+      ),
+    ).toBe("0");
   });
 
   it("outlives its sshd during an activation", async () => {

@@ -3,8 +3,9 @@
  * the simulator. Tests share one host and follow one another; each begins where the last one left the host.
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Activation } from "../../src/host/driver.ts";
+import type { Activation, HostSecret } from "../../src/host/driver.ts";
 import type { CheckConfig } from "../../src/inventory/model.ts";
+import { Secret } from "../../src/kernel/secret.ts";
 import {
   type Behaviour,
   CONFIRM_MS,
@@ -62,6 +63,26 @@ export function hostDriverContract(name: string, start: () => Promise<DriverSubj
       const unknown = { ...a, to: `/nix/store/${"0".repeat(32)}-nixos-system-nowhere` };
       expect((await observe(unknown)).closureValid).toBe(false);
       await refused(activate(unknown), "copy-failed");
+      await subject.driver.release(subject.host, a, { signal });
+    });
+
+    it("takes secrets whole, says which are new to it, and obeys no lower fence", async () => {
+      const path = "/var/lib/macula-fleet/secrets/k3s-token";
+      const secret = (content: string) => ({ path, mode: 0o400, content: new Secret(content) });
+      const psk = { path: `${path}-2`, mode: 0o640, content: new Secret("psk_0=it's \\n $HOME\n\n") };
+      const deliver = (...secrets: HostSecret[]) => subject.driver.deliver(subject.host, secrets, { signal });
+      expect(await deliver(secret("one"), psk)).toEqual([path, psk.path]);
+      expect(await deliver(secret("one"), psk)).toEqual([]);
+      expect(await deliver(secret("two"), psk)).toEqual([path]);
+      await refused(deliver({ ...psk, path: "/var/lib/../../etc/shadow" }), "host-protocol");
+      const a = await begin("good");
+      await activate(a);
+      await until(a, "activated");
+      await revert(a);
+      await until(a, "reverted");
+      const late = subject.driver.deliver(subject.host, [secret("three")], { signal, fence: a.fence - 1 });
+      await refused(late, "host-fenced");
+      expect(await deliver(secret("two"))).toEqual([]);
       await subject.driver.release(subject.host, a, { signal });
     });
 

@@ -3,6 +3,7 @@ import { FleetError } from "../../src/errors.ts";
 import { hostCommands, receiveLine, scriptCommand } from "../../src/host/commands.ts";
 import type { Activation } from "../../src/host/driver.ts";
 import { identify } from "../../src/host/scripts.ts";
+import { Secret } from "../../src/kernel/secret.ts";
 import type { Command } from "../../src/kernel/shell.ts";
 
 const a: Activation = {
@@ -49,6 +50,20 @@ describe("host commands", () => {
       name: "commit",
       parameters: named,
     });
+  });
+
+  it("carry secrets in stdin alone", () => {
+    const secret = { path: "/x/token", mode: 0o40, content: new Secret("it's me") };
+    const command = hostCommands.deliver("sudo", [secret], { fence: 3 });
+    expect(sent(command)).toEqual({
+      line: "sudo -n sh -s",
+      name: "deliver",
+      parameters: {
+        ...{ FENCE: "3", RESTART: "", SECRET_COUNT: "1" },
+        ...{ SECRET_1_PATH: "/x/token", SECRET_1_MODE: "0040", SECRET_1_CONTENT: "it's me" },
+      },
+    });
+    expect(command.label).toBe("deliver");
   });
 
   it("look at a run only when one is named", () => {

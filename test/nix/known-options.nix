@@ -86,6 +86,7 @@ let
     "services.timesyncd"
     "services.udisks2.enable"
     "swapDevices"
+    "system.activationScripts"
     "system.nixos.release"
     "system.nixos.variant_id"
     "system.stateVersion"

@@ -128,6 +128,16 @@ describeNix("a machine", () => {
     expect(commons.values["macula.pull.url"]).toBe("https://cache.commons.example/macula-fleet/gent-peer-01");
   });
 
+  it("restarts what uses a secret when that is delivered anew, with the activation", () => {
+    const m = machine(homelab, "node-01");
+    expect(m.values["environment.etc.macula/secret-units.text"]).toContain(
+      "/var/lib/macula-fleet/secrets/k3s-token k3s.service\n",
+    );
+    expect(m.values["system.activationScripts"]).toMatchObject({
+      "macula-secrets": { deps: ["etc"], text: expect.stringContaining("activation-restart-list") },
+    });
+  });
+
   it("can be tried in QEMU without its real network", () => {
     const { "ber-boot-01": m } = vms(fixture("commons"));
     expect(m?.values["networking.useDHCP"]).toBe(true);

@@ -161,3 +161,26 @@ describe("size-budget", () => {
     expect(s.run(SCRIPT, ["iso", s.path("iso/*.iso"), "1"]).code).toBe(1);
   });
 });
+
+describe("restarting what a changed secret is used by", () => {
+  const SCRIPT = "modules/secrets/restart-changed.sh";
+  const activate = (changed?: string) => {
+    const s = stage();
+    if (changed !== undefined) s.write("changed", changed);
+    const units = s.write("units", "/x/token k3s.service agent.service\n/x/token-2 other.service\n");
+    s.write("restart", "mine.service\n");
+    const env = { MACULA_CHANGED: s.path("changed"), MACULA_UNITS: units, MACULA_RESTART: s.path("restart") };
+    expect(s.run(SCRIPT, [], env)).toMatchObject({ code: 0, stderr: "" });
+    return { s, restart: () => s.read("restart").trim().split("\n") };
+  };
+
+  it("adds the units of exactly these paths to what the activation restarts, once", () => {
+    const { s, restart } = activate("/x/token\n/unknown\n/x/token\n");
+    expect(restart()).toEqual(["mine.service", "k3s.service", "agent.service"]);
+    expect(s.exists("changed")).toBe(false);
+  });
+
+  it("adds nothing where nothing changed", () => {
+    expect(activate().restart()).toEqual(["mine.service"]);
+  });
+});

@@ -1,5 +1,5 @@
 import { FleetError } from "../../src/errors.ts";
-import type { Activation, HostDriver } from "../../src/host/driver.ts";
+import type { Activation, HostDriver, HostSecret } from "../../src/host/driver.ts";
 import type { CheckResult, Observation } from "../../src/host/protocol.ts";
 
 /** A host reduced to what the engine can see of it: a labelled stand-in for unit tests of the engine. */
@@ -58,6 +58,15 @@ export class FakeFleet implements HostDriver {
       reason,
       revertAt: null,
     });
+  }
+
+  /** Contents by host and path: what the hosts were given. */
+  readonly delivered = new Map<string, Readonly<Record<string, string>>>();
+
+  async deliver(h: { name: string }, secrets: readonly HostSecret[]): Promise<readonly string[]> {
+    this.#host(h.name, "deliver");
+    this.delivered.set(h.name, Object.fromEntries(secrets.map((s) => [s.path, s.content.reveal()])));
+    return secrets.map((s) => s.path);
   }
 
   async observe(h: { name: string }): Promise<Observation> {

@@ -45,6 +45,7 @@ export const command = defineCommand({
       app.note("nothing was changed");
       return EXIT.error;
     }
+    await requireSecrets(plan, made);
     await releaseDead(app, store);
     await startRun(store, plan, {
       operator: app.operator,
@@ -55,6 +56,24 @@ export const command = defineCommand({
     return driveRun(app, plan.id, store, remote, { inventory, planShown: shown });
   },
 });
+
+/** Before anything begins rather than host by host: what hosts need besides their systems must be readable. */
+async function requireSecrets(plan: Plan, { remote }: Made): Promise<void> {
+  const { hosts, secrets } = remote.performer;
+  const reasons = new Set<string>();
+  for (const { name } of plan.hosts) {
+    const host = hosts.get(name);
+    if (!host) continue;
+    await secrets?.(host).catch((error: unknown) => {
+      if (!(error instanceof FleetError)) throw error;
+      reasons.add(`${error.message} (${name})`);
+    });
+  }
+  if (reasons.size === 0) return;
+  throw new FleetError("secret-unavailable", `nothing was begun: ${[...reasons].join("; ")}`, {
+    hint: "make every reference readable here, or leave these hosts out with --limit",
+  });
+}
 
 async function nothingToDo(app: App, { plan, inventory }: Made): Promise<ExitCode> {
   const deferred = plan.excluded.filter((e) => e.state === "deferred");

@@ -1,6 +1,7 @@
 /** What a lab host can do: one operation per script of `src/host/scripts/`. [pure] */
 import { activate, commit, release, revert } from "./activation.ts";
 import { check } from "./check.ts";
+import { deliver } from "./deliver.ts";
 import { note, reboot } from "./note.ts";
 import { evidence, facts, probe } from "./observe.ts";
 import type { Operation } from "./operation.ts";
@@ -14,6 +15,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   borrow,
   missing,
   stage,
+  deliver,
   activate,
   check,
   commit,
