@@ -14,6 +14,7 @@ import { FleetError } from "../errors.ts";
 import { importNode } from "../import/import-node.ts";
 import { nodeFiles } from "../import/node-files.ts";
 import { readHost } from "../import/read/host.ts";
+import { missingSecrets } from "../install/secrets/check.ts";
 import { gatherSecrets } from "../install/secrets/gather.ts";
 import type { Host, Inventory } from "../inventory/model.ts";
 import { digest, newRunId } from "../rollout/launch.ts";
@@ -54,9 +55,10 @@ export async function makeConversionPlan(
   const files = await readHost(session, signal);
   const revision = await remote.closures.revision(options.to, { signal });
   const building = [asNixos(host)];
-  const [systems, disko] = await Promise.all([
+  const [systems, disko, troubles] = await Promise.all([
     remote.closures.build(building, revision, { signal }),
     remote.closures.disko(building, revision, { signal }),
+    missingSecrets(building, inventory, { baseDir: inventory.baseDir, env: app.process.env, signal }),
   ]);
   const server = serverFor(host, looked.role, inventory);
   const cluster = await nodesFrom(remote, server, signal);
@@ -69,6 +71,7 @@ export async function makeConversionPlan(
     facts,
     systems,
     disko,
+    troubles,
     digest,
     survey: looked,
     nodes: cluster.nodes,

@@ -45,13 +45,21 @@ export async function installOne(run: MachineRun): Promise<void> {
     for (const [i, phase] of phases.entries()) {
       if (i < first) continue;
       signal.throwIfAborted();
-      if (i <= erasing && run.stop.erase.aborted)
-        throw leftAlone(run.stop.erase, phase, i > 0 && !c.target.inInstaller);
+      const orLeave = () => {
+        if (i <= erasing && run.stop.erase.aborted)
+          throw leftAlone(run.stop.erase, phase, i > 0 && !c.target.inInstaller);
+      };
+      orLeave();
       if (phase.skip?.(c)) continue;
       log.write(`--- ${phase.name}: ${phase.intent}`);
       if (phase.gate) {
         await to(at ?? "preflight", `looks once more before it ${phase.intent}`);
-        await phase.gate(c, to);
+        await phase.gate(c, async (state, msg) => {
+          orLeave();
+          await to(state, msg);
+        });
+        // Looking may take an hour, of a large archive.
+        orLeave();
       }
       at = phase.state;
       await to(at, phase.intent);

@@ -219,6 +219,21 @@ describe("stays a member of its cluster, on an untouched disk, when", () => {
   });
 });
 
+it("stays a member, on an untouched disk, when it is aborted while everything is looked at", async () => {
+  const abortedMeanwhile = async () => {
+    await store.submit(plan.id, { command: "abort", by: "bob" });
+    // In the journal, so obeyed.
+    await expect.poll(() => store.pending(plan.id)).toEqual([]);
+    await new Promise((resolve) => setTimeout(resolve));
+    return [];
+  };
+  const { states, message } = await goOn({ secrets: abortedMeanwhile });
+  expect(message).toMatch(/aborted by bob, before disko: its disk is untouched/);
+  expect(calls()).not.toContain("kubectl delete node");
+  expect(states).not.toContain("leaving");
+  expect(states).not.toContain("partitioning");
+});
+
 it("is not gone on with once it was taken back: k3OS serves again, and writes", async () => {
   const aborted = {
     type: "rollout.state",

@@ -81,6 +81,18 @@ describe("a host that an installation leaves alone is refused, so that nothing i
     expect(isRefused(plan.conversion)).toBe(true);
     expect(refusedLines(plan.conversion).join("\n")).toMatch(reason);
   });
+  it("as is one a secret of which cannot be had", () => {
+    const missing = {
+      code: "secret-unavailable",
+      severity: "refuse",
+      message: "no TOKEN",
+      fix: "set it",
+    } as const;
+    const plan = aConversion({ troubles: new Map([[base.name, [missing]]]) });
+    expect(plan.hosts).toEqual([]);
+    expect(isRefused(plan.conversion)).toBe(true);
+    expect(refusedLines(plan.conversion)).toEqual(["REFUSED: no TOKEN -> set it"]);
+  });
   it("as is one for which nothing was built", () => {
     const plan = aConversion({ systems: new Map() });
     expect(isRefused(plan.conversion)).toBe(true);
