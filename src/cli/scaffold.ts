@@ -1,12 +1,15 @@
 /** The files of a new fleet, as text. Pure. */
 
+/** A flake reference, or a folder of a directory: Nix 2.8 refuses `path:…?dir=…`. */
+export type ModulesInput = string | { readonly path: string; readonly dir: string };
+
 export interface Scaffold {
   /** Fleet name: letters, digits, dashes. */
   readonly name: string;
   /** Text of the flake template. */
   readonly template: string;
-  /** Flake reference of the MaculaOS modules. */
-  readonly modules: string;
+  /** Where the MaculaOS modules come from. */
+  readonly modules: ModulesInput;
   readonly schema: unknown;
   /** SSH public key of the person who starts it; without one nobody gets in after an installation. */
   readonly key?: string;
@@ -28,23 +31,28 @@ export function scaffold(o: Scaffold): ReadonlyMap<string, string> {
 }
 
 /**
- * Flake reference of the modules of an installation. Of all of it where Nix can make the command and the wizard from it:
+ * Of an installation's modules. Of all of it where Nix can make the command and the wizard from it:
  * the folder `flake` alone makes machines, but no SD card that can be paired.
  */
-export function modulesOf(root: string, exists: (path: string) => boolean): string {
+export function modulesOf(root: string, exists: (path: string) => boolean): ModulesInput {
   const base = root.replace(/\/+$/, "");
   const path = encodeURI(base).replaceAll("?", "%3F").replaceAll("#", "%23");
   // Git knows what belongs to the repository; a plain path would bring its node_modules along.
   if (exists(`${base}/.git`)) return `git+file://${path}?dir=flake`;
   const whole = ["src/main.ts", "package-lock.json"].every((file) => exists(`${base}/${file}`));
-  return whole ? `path:${path}?dir=flake` : `path:${path}/flake`;
+  return whole ? { path: base, dir: "flake" } : `path:${path}/flake`;
 }
 
 function flake({ name, template, modules }: Scaffold): string {
   return template
     .replace(/description = "[^"]*"/, `description = "The fleet ${name}"`)
-    .replace(/macula\.url = "[^"]*";/, `macula.url = ${JSON.stringify(modules)};`);
+    .replace(/macula\.url = "[^"]*";/, () => inputLines(modules).join("\n    "));
 }
+
+const inputLines = (modules: ModulesInput): readonly string[] =>
+  typeof modules === "string"
+    ? [`macula.url = ${JSON.stringify(modules)};`]
+    : Object.entries({ type: "path", ...modules }).map(([k, v]) => `macula.${k} = ${JSON.stringify(v)};`);
 
 const NO_KEY = `  # users:
   #   root:

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import packageJson from "../../package.json" with { type: "json" };
 import { CATALOG } from "../../src/cli/catalog.ts";
-import { modulesOf } from "../../src/cli/scaffold.ts";
+import { modulesOf, scaffold } from "../../src/cli/scaffold.ts";
 import { cli } from "../support/cli.ts";
 
 let dir = "";
@@ -130,15 +130,29 @@ describe("init", () => {
   test("takes them from all of this installation, so that Nix can make the wizard for SD cards too", async () => {
     const root = fileURLToPath(new URL("../../", import.meta.url)).replace(/\/$/, "");
     const flake = await readFile(join(dir, "my-fleet/flake/flake.nix"), "utf8");
-    expect(flake).toMatch(new RegExp(`macula\\.url = "(git\\+file://|path:)${root}\\?dir=flake";`));
+    const stated = [
+      `macula.url = "git+file://${root}?dir=flake";`,
+      `macula.type = "path";\n    macula.path = "${root}";\n    macula.dir = "flake";`,
+    ];
+    expect(stated.filter((lines) => flake.includes(lines))).toHaveLength(1);
   });
 
   test.each([
     ["a checkout", [".git", "src/main.ts", "package-lock.json"], "git+file:///opt/a%20b?dir=flake"],
-    ["a copy with its sources", ["src/main.ts", "package-lock.json"], "path:/opt/a%20b?dir=flake"],
+    ["a copy with its sources", ["src/main.ts", "package-lock.json"], { path: "/opt/a b", dir: "flake" }],
     ["a package without them", ["dist/main.js"], "path:/opt/a%20b/flake"],
   ])("of %s", (_, files, reference) => {
-    expect(modulesOf("/opt/a b/", (path) => files.includes(path.replace("/opt/a b/", "")))).toBe(reference);
+    expect(modulesOf("/opt/a b/", (path) => files.includes(path.replace("/opt/a b/", "")))).toEqual(
+      reference,
+    );
+  });
+
+  test("writes a folder of a directory as Nix of every version reads it", () => {
+    const modules = { path: "/opt/a b", dir: "flake" };
+    const template = 'inputs = {\n    macula.url = "git+https://x?dir=flake";\n  };';
+    expect(scaffold({ name: "x", template, modules, schema: {} }).get("flake/flake.nix")).toBe(
+      'inputs = {\n    macula.type = "path";\n    macula.path = "/opt/a b";\n    macula.dir = "flake";\n  };',
+    );
   });
 
   test("refuses a name no fleet can have", async () => {

@@ -64,7 +64,7 @@ export const command = defineCommand({
       if (key === undefined) {
         app.note("No SSH key was found: put yours into inventory.yaml (users), or no machine can be built");
       }
-      if (options.modules === undefined && !modules.endsWith("?dir=flake")) {
+      if (options.modules === undefined && String(modules).startsWith("path:")) {
         app.note(
           "The modules come without the first-boot wizard: for SD cards that can be paired, put macula-fleet's repository into flake/flake.nix (macula.url)",
         );
