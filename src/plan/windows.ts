@@ -59,10 +59,20 @@ function stateOf(window: MaintenanceWindow, now: number): Turn {
   return state;
 }
 
+/** By pattern and zone: reading a pattern takes longer than asking it. A fleet has a handful. */
+const patterns = new Map<string, Cron>();
+
+function starts({ start, days, tz: timezone }: MaintenanceWindow): Cron {
+  const [hour, minute] = start.split(":");
+  const pattern = `0 ${Number(minute)} ${Number(hour)} * * ${days.map((d) => DAY[d]).join(",") || "*"}`;
+  const key = `${pattern} ${timezone}`;
+  const cron = patterns.get(key) ?? new Cron(pattern, { timezone });
+  patterns.set(key, cron);
+  return cron;
+}
+
 function lookUp(window: MaintenanceWindow, now: number): Turn {
-  const [hour, minute] = window.start.split(":");
-  const days = window.days.map((d) => DAY[d]).join(",") || "*";
-  const cron = new Cron(`0 ${Number(minute)} ${Number(hour)} * * ${days}`, { timezone: window.tz });
+  const cron = starts(window);
   // The start that could still cover `now` is the first one after `now - length`.
   // A time of the day comes again in every week.
   const start = cron.nextRun(new Date(now - window.lengthMs))?.getTime() ?? Infinity;
