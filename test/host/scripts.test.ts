@@ -1,6 +1,8 @@
 import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { PULL_PROTOCOL } from "../../src/host/pull-protocol.ts";
 import { identify, type ScriptName, scripts } from "../../src/host/scripts.ts";
 import { withParameters } from "../../src/kernel/shell.ts";
 
@@ -61,6 +63,13 @@ describe("scripts", () => {
       const { status, stdout } = spawnSync("sh", ["-s"], { input: cut, encoding: "utf8" });
       expect({ name, status, stdout }).toEqual({ name, status: 0, stdout: "" });
     }
+  });
+});
+
+describe("the copies that machines in pull mode run on themselves", () => {
+  it.each(Object.entries(PULL_PROTOCOL))("are these scripts (npm run pull-protocol): %s", (name, text) => {
+    const copy = new URL(`../../flake/modules/pull/protocol/${name}.sh`, import.meta.url);
+    expect(readFileSync(copy, "utf8")).toBe(text);
   });
 });
 

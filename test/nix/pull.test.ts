@@ -1,7 +1,5 @@
 import { readFileSync, symlinkSync, unlinkSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { PULL_PROTOCOL } from "../../src/host/pull-protocol.ts";
-import { FLAKE } from "./nix.ts";
 import { type Outcome, type Stage, stage } from "./shims.ts";
 
 const SCRIPT = "modules/pull/macula-pull.sh";
@@ -84,10 +82,6 @@ const deadline = (m: Stage, seconds: number) =>
   );
 
 describe("macula-pull", () => {
-  it.each(Object.entries(PULL_PROTOCOL))("uses the host protocol as it is: %s", (name, text) => {
-    expect(readFileSync(`${FLAKE}/modules/pull/protocol/${name}.sh`, "utf8")).toBe(text);
-  });
-
   it("tries with the way back armed, judges, then commits", () => {
     const m = machine();
     const run = m.pull();
