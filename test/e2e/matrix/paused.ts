@@ -68,7 +68,7 @@ export const PAUSED: Readonly<Record<string, Scenario>> = {
     await run.does(GONE, "resume", "rolled_back");
     await run.refuses("rolled back", ...WORDS);
     await run.sound();
-    expect(await lab.revisions()).toMatchObject({ [node(32)]: "r1", [node(33)]: "r1" });
+    expect(await lab.revisions()).toMatchObject({ [node(32)]: "f0", [node(33)]: "f0" });
   },
   "rolling back, undone; a rollback that failed": async (stand) => {
     const { lab, ended, ill } = stand;
@@ -90,7 +90,7 @@ export const PAUSED: Readonly<Record<string, Scenario>> = {
     await ill(34, "none");
     await other.run.refuses("rollback failed", ...WORDS.filter((w) => w !== "undo"));
     await other.run.does("rollback failed", "undo", "rollback_failed");
-    expect((await lab.revisions())[node(34)]).toBe("r1");
+    expect((await lab.revisions())[node(34)]).toBe("f0");
   },
 };
 

@@ -15,7 +15,7 @@ export const RUNNING: Readonly<Record<string, Scenario>> = {
     await b.does(state, "resume", "succeeded");
     await b.refuses("succeeded", ...WORDS.filter((w) => w !== "undo"));
     await b.does("succeeded", "undo", "succeeded");
-    expect((await lab.revisions())[node(1)]).toBe("r1");
+    expect((await lab.revisions())[node(1)]).toBe("f0");
   },
   "paused at rest": async ({ lab, steered }) => {
     const rest = "paused (operator), at rest";
@@ -71,7 +71,7 @@ export const RUNNING: Readonly<Record<string, Scenario>> = {
     await controller.done;
     await stand.ill(9, "none");
     await run.does("aborting, its controller is gone", "undo", "aborted");
-    expect((await stand.lab.revisions())[node(9)]).toBe("r1");
+    expect((await stand.lab.revisions())[node(9)]).toBe("f0");
   },
   "its controller is gone: a word takes the run over": async (stand) => {
     const state = "running, its controller is gone";

@@ -40,7 +40,7 @@ export const WATCHED: Readonly<Record<string, Scenario>> = {
     await run.tells(BAKING, "promote", /^succeeded/);
     ended(await controller.done, 0);
     await run.does("succeeded", "undo", "succeeded");
-    expect(await lab.revisions()).toMatchObject({ [node(17)]: "r1", [node(18)]: "r1" });
+    expect(await lab.revisions()).toMatchObject({ [node(17)]: "f0", [node(18)]: "f0" });
     await run.sound();
   },
   "soaking, baking: stopped, ended, passed": async ({ lab, rollout, driven, ill }) => {
