@@ -52,9 +52,7 @@ export class JournalWatch {
       const before = this.#states.get(run) ?? null;
       if (before) this.#goesOn(before, event);
       if (event.type === "host.state" && event.data.from !== event.data.to) this.#moved(run, event);
-      const state = evolve(before, event);
-      this.#states.set(run, state);
-      if (!before) this.#begins(state.plan);
+      this.#states.set(run, evolve(before, event));
     }
   };
 
@@ -64,7 +62,8 @@ export class JournalWatch {
     this.#lastMoves.add(key);
   }
 
-  #begins(plan: Plan): void {
+  /** Not when it is written down: one whose run goes on again meanwhile yields before it begins. */
+  #undoes(plan: Plan): void {
     if (plan.reverts === undefined) return;
     this.#counter.add("undone");
     const reverted = this.#states.get(plan.reverts);
@@ -103,6 +102,7 @@ export class JournalWatch {
         return;
       }
       case "wave.start":
+        if (state.wave === 0) this.#undoes(state.plan);
         this.#mayBegin(state, event.wave ?? 0);
         return;
       case "host.state":
