@@ -67,7 +67,8 @@ in
           swap = set host.disk.swap;
           encryption = lib.mkDefault (if encryptionRef != null then "luks" else encryption);
           keep = host.disk.keep;
-          data = host.disk.extra;
+          # The serial is for the installer, which looks at the disk before it is formatted.
+          data = lib.mapAttrs (_: disk: removeAttrs disk [ "serial" ]) host.disk.data;
         };
         network = {
           dhcp = lib.mkDefault host.network.dhcp;

@@ -111,7 +111,7 @@ let
         swap = null;
         encryption = null;
         keep = [ ];
-        extra = { };
+        data = { };
       }
       // (host.disk or { });
       network = {

@@ -89,13 +89,13 @@ in
             erase = lib.mkOption {
               type = lib.types.bool;
               default = false;
-              description = "Format it again at a reinstall.";
+              description = "Lose what is on it at a reinstallation. Otherwise it is formatted only when blank.";
             };
           };
         }
       );
       default = { };
-      description = "Further disks.";
+      description = "Further disks. The name of each becomes that of its partition, `disk-NAME-data`, by which a reinstallation knows it; `main` is the system's own.";
     };
   };
 

@@ -40,6 +40,12 @@ export function finishHost(host: Layered, vars: HostVars, address: string, conte
       layout: disk?.layout ?? "single-ext4",
       espSize: disk?.espSize ?? "1GiB",
       keep: disk?.keep ?? [],
+      data: Object.fromEntries(
+        Object.entries(disk?.data ?? {}).map(([name, data]) => [
+          name,
+          { ...data, fsType: data.fsType ?? "ext4", erase: data.erase ?? false },
+        ]),
+      ),
     },
     network: {
       dhcp: network?.dhcp ?? true,

@@ -76,6 +76,8 @@ export interface Host {
     readonly encryption?: string;
     readonly serial?: string;
     readonly keep: readonly string[];
+    /** Further disks; `main` is the system's own. */
+    readonly data: Readonly<Record<string, DataDiskConfig>>;
   };
   readonly network: {
     readonly dhcp: boolean;
@@ -160,6 +162,16 @@ export interface Host {
   readonly stateVersion?: string;
   readonly note?: string;
   readonly source: SourcePosition;
+}
+
+export interface DataDiskConfig {
+  /** `/dev/disk/by-id/…` */
+  readonly device: string;
+  readonly mountpoint: string;
+  readonly fsType: "ext4" | "xfs";
+  /** Everything on it is lost at an installation; else it must be blank or as a former installation left it. */
+  readonly erase: boolean;
+  readonly serial?: string;
 }
 
 /** One health check; `type` selects the kind (`src/health/kinds`), the rest is that kind's own configuration. */

@@ -45,7 +45,7 @@ export function modelHost(name: string, role: Role, site: string, bastion: strin
     channel: "stable",
     convert: false,
     hardware: { boot: "uefi", consoles: [] },
-    disk: { device: "facts", layout: "single-ext4", espSize: "1GiB", keep: [] },
+    disk: { device: "facts", layout: "single-ext4", espSize: "1GiB", keep: [], data: {} },
     network: { dhcp: true, dns: [], ntp: [], wifi: [] },
     k3s: { role: "none", clusterInit: false, labels: {}, taints: [], extraArgs: [] },
     mesh: { bootstrapPeers: [], tlsMode: "development" },

@@ -73,7 +73,7 @@ const good: Survey = {
 const facts = { arch: "x86_64", bootMode: "uefi" } as HostFacts;
 const host = aHost("edge-1", "peer", {
   os: "k3os",
-  disk: { device: "facts", serial: "S1", layout: "x", espSize: "1GiB", keep: [] },
+  disk: { device: "facts", serial: "S1", layout: "x", espSize: "1GiB", keep: [], data: {} },
 });
 
 describe("gates", () => {

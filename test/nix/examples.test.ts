@@ -68,6 +68,41 @@ describeNix("an inventory with every kind of secret", () => {
   });
 });
 
+const FURTHER_DISKS = `
+apiVersion: macula.io/v1
+kind: FleetInventory
+fleet: {name: all, realm: io.macula.all, flake: ./flake}
+hosts:
+  one:
+    address: 10.0.0.1
+    role: bootstrap
+    disk:
+      device: /dev/disk/by-id/x
+      data:
+        kept: {device: /dev/disk/by-id/y, mountpoint: /srv/kept, serial: S1}
+        erased: {device: "/dev/disk/by-id/{name}", mountpoint: /srv/erased, fsType: xfs, erase: true}
+`;
+
+describeNix("an inventory with further disks", () => {
+  it("has them made and mounted, and only those erased of which it says so", async () => {
+    const inventory = await load(temporaryFile("inventory.yaml", FURTHER_DISKS));
+    const path = temporaryFile("fleet.json", toResolvedJson(inventory));
+    expect(machines(path, { operatorKeys: [OPERATOR] }).one?.failed).toEqual([]);
+    const disk = (device: string, destroy: boolean, format: string, mountpoint: string) => ({
+      device: `/dev/disk/by-id/${device}`,
+      destroy,
+      content: { type: "gpt", partitions: { data: { size: "100%", content: { format, mountpoint } } } },
+    });
+    expect(disks(path).one).toMatchObject({
+      disk: {
+        main: { device: "/dev/disk/by-id/x" },
+        kept: disk("y", false, "ext4", "/srv/kept"),
+        erased: disk("one", true, "xfs", "/srv/erased"),
+      },
+    });
+  });
+});
+
 describeNix.each(FIXTURES)("the %s example", (name) => {
   let inventory: Inventory;
   let found: Readonly<Record<string, Machine>>;

@@ -65,14 +65,14 @@ describeNix("services of the inventory", () => {
 
   it("do not write where a data disk belongs before it is mounted", () => {
     const disk = (mountpoint: string) => ({ device: `/dev/disk/by-id/${mountpoint}`, mountpoint });
-    const extra = {
+    const data = {
       pv: disk("/var/lib/rancher/k3s/storage"),
       streams: disk("/var/lib/nats/jetstream"),
       other: disk("/srv"),
     };
     const { disk: own } = homelab.hosts.find((h) => h.name === "node-01") as { disk?: object };
     const m = host({
-      disk: { ...own, extra },
+      disk: { ...own, data },
       services: { nats: { enable: true }, softServe: { enable: true } },
     });
     const needs = (unit: string) =>

@@ -101,7 +101,7 @@ async function look(app: App, inventory: Inventory, wanted: Wanted): Promise<Hos
 }
 
 function newHost(wanted: Wanted, facts: HostFacts): NewHost {
-  const probe = { disk: { device: "auto", keep: [] } } as unknown as Host;
+  const probe = { disk: { device: "auto", keep: [], data: {} } } as unknown as Host;
   const choice = chooseDisk(probe, facts);
   const { role, site } = wanted;
   return {

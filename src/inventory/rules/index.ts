@@ -2,6 +2,7 @@
 import * as names from "./e1-names.ts";
 import { auditOnly, bootstraps, privateGateways } from "./e2-mesh.ts";
 import { clusterDatastore, clusterIdentity, clusterJoining, clusterServers } from "./e3-clusters.ts";
+import { dataDisks, dataMounts } from "./e4-data-disks.ts";
 import { factsAgainst, sharedDisks, unstableDisks } from "./e4-disks.ts";
 import { brokenReferences, sopsKeys } from "./e5-secrets.ts";
 import { backupPlace, boardArch, exclusiveStatements, wifiOnly } from "./e6-hardware.ts";
@@ -27,6 +28,8 @@ export const RULES: readonly Rule[] = [
   unstableDisks,
   sharedDisks,
   factsAgainst,
+  dataDisks,
+  dataMounts,
   brokenReferences,
   sopsKeys,
   boardArch,

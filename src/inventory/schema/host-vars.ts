@@ -21,6 +21,32 @@ const hardware = z.strictObject({
   consoles: strings.exactOptional(),
 });
 
+const dataDisk = z.strictObject({
+  device: z
+    .string()
+    .regex(
+      /^\/dev\/disk\/by-id\/(?!.*-part\d+$)(?:[\w.:+=@-]|\{name\}|\{n\})+$/,
+      "must be a whole disk by its stable name: /dev/disk/by-id/…",
+    ),
+  mountpoint: z
+    .string()
+    .regex(
+      /^(?:\/(?!\.{1,2}(?:\/|$))[\w.@-]+)+$|^\/$/,
+      "must be an absolute path such as /srv/data, without a slash at its end",
+    ),
+  fsType: z.enum(["ext4", "xfs"]).exactOptional(),
+  erase: z.boolean().exactOptional().describe("Every installation erases it; default: it is kept"),
+  serial: text.exactOptional(),
+});
+
+/** The disk's partition is named after it, `disk-NAME-data`, and a name in a GPT has 36 characters. */
+const dataDiskName = z
+  .string()
+  .regex(
+    /^[a-z0-9](?:[a-z0-9-]{0,24}[a-z0-9])?$/,
+    "must be a short lower-case name such as storage, 26 characters at most",
+  );
+
 const disk = z.strictObject({
   device: z
     .string()
@@ -38,6 +64,7 @@ const disk = z.strictObject({
   encryption: text.exactOptional(),
   serial: text.exactOptional(),
   keep: strings.exactOptional(),
+  data: z.record(dataDiskName, dataDisk).exactOptional().describe("Further disks, by a name of yours"),
 });
 
 const staticNetwork = z.strictObject({
