@@ -1,4 +1,6 @@
 /** An installation's plan for people: what runs there now, and exactly what will be erased. Pure. */
+import type { DataDisk } from "../install/data-disks.ts";
+import type { Disk } from "../install/disk.ts";
 import { type InstallPlan, type InstallTarget, losesData } from "../install/plan.ts";
 import { bytes, plural, shortRevision } from "../ui/view/format.ts";
 import { bad, dim, type Line, line, strong, warn } from "../ui/view/line.ts";
@@ -46,13 +48,25 @@ export function targetLines(target: InstallTarget): Line[] {
 function erasure(target: InstallTarget): Line[] {
   const { disk } = target;
   if (disk === null) return [line(dim("    a lab's container: a directory of it takes the place of a disk"))];
-  const facts = [disk.model, disk.serial && `serial ${disk.serial}`, bytes(disk.size * 1024)]
-    .filter(Boolean)
-    .join(", ");
   return [
-    line("    ", bad("ERASES"), ` ${disk.path}`, `  ${facts}`),
+    line("    ", bad("ERASES"), ` ${disk.path}`, `  ${aboutDisk(disk)}`),
     ...(disk.contents.length === 0
       ? [line(dim(`           which is empty${losesData(target) ? "" : ": nothing is lost"}`))]
-      : disk.contents.map((c) => line(`           ${c}`))),
+      : contents(disk)),
+    ...target.data.flatMap(dataLines),
   ];
 }
+
+function dataLines(disk: DataDisk): Line[] {
+  const place = dim(`  ${disk.fsType} at ${disk.mountpoint}`);
+  const words = { erased: bad("ERASES"), formatted: warn("formats"), kept: "keeps" };
+  return [
+    line("    ", words[disk.becomes], ` ${disk.path}`, `  ${aboutDisk(disk)}`, place),
+    ...(disk.contents.length === 0 ? [line(dim("           which is blank"))] : contents(disk)),
+  ];
+}
+
+const aboutDisk = (disk: Disk): string =>
+  [disk.model, disk.serial && `serial ${disk.serial}`, bytes(disk.size * 1024)].filter(Boolean).join(", ");
+
+const contents = (disk: Disk): Line[] => disk.contents.map((c) => line(`           ${c}`));

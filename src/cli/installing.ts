@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import type { App } from "../app.ts";
 import { FleetError } from "../errors.ts";
 import { findProgram } from "../install/anywhere/find-program.ts";
-import { type InstallPlan, losesData } from "../install/plan.ts";
+import { type InstallPlan, type InstallTarget, losesData } from "../install/plan.ts";
 import type { Inventory } from "../inventory/model.ts";
 import { quote } from "../kernel/shell.ts";
 import { labLayout } from "../lab/layout.ts";
@@ -84,6 +84,9 @@ export function commandLine(app: App, words: readonly (string | undefined | fals
 export const option = (name: string, value: string | undefined): readonly string[] =>
   value === undefined ? [] : [name, value];
 
+const disksLost = ({ disk, data }: InstallTarget): readonly string[] =>
+  [disk, ...data.filter((d) => d.becomes === "erased")].flatMap((d) => d?.path ?? []);
+
 /**
  * Each machine is typed by name on a terminal. With `--yes` nobody is asked; but where something would be lost, outside
  * of a lab, `--yes` counts only together with the hash of the plan that somebody has looked at.
@@ -118,9 +121,10 @@ export async function confirmErasure(
   }
   const { text, isCancel } = await import("@clack/prompts");
   for (const host of plan.hosts) {
-    const disk = plan.targets[host.name]?.disk;
+    const target = plan.targets[host.name];
+    const disks = target ? disksLost(target) : [];
     const answer = await text({
-      message: `${disk?.path ?? "its disk"} of ${host.name} will be ERASED. Type the name of the machine to go on:`,
+      message: `${disks.join(" and ") || "its disk"} of ${host.name} will be ERASED. Type the name of the machine to go on:`,
       signal: app.signal,
     });
     if (isCancel(answer)) throw new FleetError("interrupted", "interrupted: nothing was changed");

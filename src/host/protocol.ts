@@ -135,6 +135,8 @@ export const DiskFacts = z.object({
   partitions: z.array(z.string()),
   /** Where parts of it are mounted now. */
   mounted: z.array(z.string()),
+  /** Reads as zeros where tables, file systems, arrays and volumes have their marks. False: it does not, or cannot be read. */
+  blank: z.boolean(),
 });
 export type DiskFacts = z.infer<typeof DiskFacts>;
 

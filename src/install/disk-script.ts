@@ -1,5 +1,7 @@
 /** What a disk script says it will touch: the last look before anything is erased. What it cannot tell, it refuses. Pure. */
+import type { DataDisk } from "./data-disks.ts";
 import type { Disk } from "./disk.ts";
+import { harmful } from "./disk-script-keeps.ts";
 
 /** Paths below /dev that a script names, in order of appearance; lines of comment, and what is no disk, left out. */
 function devicesIn(script: string): readonly string[] {
@@ -10,18 +12,29 @@ function devicesIn(script: string): readonly string[] {
 
 const NO_DISK = /^\/dev\/(?:null|zero|full|u?random|tty|console|std(?:in|out|err)|fd(?:\/\d+)?)$/;
 
-/** Null when the script names the planned disk, and nothing but it, its partitions and what the script makes of them. */
-export function scriptProblem(script: string, disk: Disk): string | null {
+/**
+ * Null when the script names the planned disks, and nothing but them, their partitions and what the script makes of
+ * them; and does nothing to `data` that is not to be erased but what disko does.
+ */
+export function scriptProblem(script: string, disk: Disk, data: readonly DataDisk[] = []): string | null {
   const devices = devicesIn(script);
   const [first] = devices;
   if (first === undefined) return "its disk script names no disk";
   if (!devices.some((d) => isPartOf(d, disk.names)))
     return `its disk script formats ${first}, which is not ${disk.path}`;
+  const unnamed = data.find((each) => !devices.some((d) => isPartOf(d, each.names)));
+  if (unnamed !== undefined)
+    return `its disk script does not name ${unnamed.path}, which is to be ${unnamed.becomes}`;
   const made = madeBy(script);
-  const foreign = devices.find((d) => !isPartOf(d, disk.names) && !made(d));
-  return foreign === undefined
-    ? null
-    : `its disk script also names ${foreign}, which nothing proves to be part of ${disk.path}`;
+  const known = [disk, ...data];
+  const foreign = devices.find((d) => !known.some((k) => isPartOf(d, k.names)) && !made(d));
+  if (foreign !== undefined)
+    return `its disk script also names ${foreign}, which nothing proves to be part of ${known.map((k) => k.path).join(" or ")}`;
+  for (const each of data.filter((d) => d.becomes !== "erased")) {
+    const line = harmful(script, each, (text) => devicesIn(text).some((d) => isPartOf(d, each.names)));
+    if (line !== null) return `its disk script does not leave ${each.path} as it is: ${line}`;
+  }
+  return null;
 }
 
 /** Whether a script makes or uses volume groups: the kernel would take one of the same name from any disk. */

@@ -23,12 +23,15 @@ export type DiskChoice =
 export function chooseDisk(host: Host, facts: HostFacts): DiskChoice {
   const { device, serial } = host.disk;
   // A card reader without a card is a disk of no size.
-  const fixed = facts.disks.filter((d) => !d.removable && d.size > 0);
+  const data = Object.values(host.disk.data).map((d) => d.device);
+  const fixed = facts.disks.filter(
+    (d) => !d.removable && d.size > 0 && !namesOf(d).some((n) => data.includes(n)),
+  );
   const wanted = device === "auto" || device === "facts" ? null : device;
   const matching =
     wanted === null ? fixed : facts.disks.filter((d) => devicePath(d) === wanted || d.byId.includes(wanted));
   const candidates = serial === undefined ? matching : matching.filter((d) => d.serial === serial);
-  const list = facts.disks.map(name).join(", ") || "none";
+  const list = facts.disks.map(named).join(", ") || "none";
 
   if (wanted !== null && matching.length === 0) {
     return refuse("disk-missing", `${wanted} is not on this machine`, `its disks are: ${list}`);
@@ -46,7 +49,7 @@ export function chooseDisk(host: Host, facts: HostFacts): DiskChoice {
   if (!disk || others.length > 0) {
     return refuse(
       "disk-ambiguous",
-      `${candidates.length} disks could be meant: ${candidates.map(name).join(", ")}`,
+      `${candidates.length} disks could be meant: ${candidates.map(named).join(", ")}`,
       "name one by id: disk.device: /dev/disk/by-id/…",
     );
   }
@@ -54,27 +57,37 @@ export function chooseDisk(host: Host, facts: HostFacts): DiskChoice {
   if (kept !== undefined)
     return refuse("disk-kept", `${kept} is one of the disks to keep (disk.keep)`, "name another disk.device");
   if (disk.removable)
-    return refuse("disk-removable", `${name(disk)} is removable`, "installations go to fixed disks only");
-  return {
-    ok: true,
-    disk: {
-      path: wanted ?? disk.byId[0] ?? devicePath(disk),
-      names: namesOf(disk),
-      model: disk.model,
-      serial: disk.serial,
-      size: disk.size,
-      contents: [
-        ...disk.partitions,
-        ...(disk.mounted.length > 0 ? [`mounted at ${disk.mounted.join(", ")}`] : []),
-      ],
-    },
-  };
+    return refuse("disk-removable", `${named(disk)} is removable`, "installations go to fixed disks only");
+  return { ok: true, disk: asDisk(disk, wanted ?? disk.byId[0] ?? devicePath(disk)) };
 }
 
-/** Stable names first. */
+export const asDisk = (d: DiskFacts, path: string): Disk => ({
+  path,
+  names: namesOf(d),
+  model: d.model,
+  serial: d.serial,
+  size: d.size,
+  contents: [
+    ...d.partitions,
+    // A file system, volume group or array on the whole of it, or remains that only look like nothing.
+    ...(d.partitions.length === 0 && !d.blank ? ["no partitions, but not blank either"] : []),
+    ...(d.mounted.length > 0 ? [`mounted at ${d.mounted.join(", ")}`] : []),
+  ],
+});
+
+/** As `facts.sh` writes them, see `DiskFacts`. */
+export const partitionsOf = (
+  d: DiskFacts,
+): readonly { readonly device: string; readonly type: string; readonly label: string }[] =>
+  d.partitions.map((p) => {
+    const [device = "", , type = "", ...words] = p.split(" ");
+    return { device, type, label: words.join(" ") };
+  });
+
+/** Stable names first, the kernel's last. */
 export const namesOf = (d: DiskFacts): readonly string[] => [...d.byId, devicePath(d)];
 const devicePath = (d: DiskFacts): string => (d.name.startsWith("/") ? d.name : `/dev/${d.name}`);
-const name = (d: DiskFacts): string =>
+export const named = (d: DiskFacts): string =>
   `${d.byId[0] ?? devicePath(d)}${d.model || d.serial ? ` (${[d.model, d.serial].filter(Boolean).join(", serial ")})` : ""}`;
 
 function refuse(code: string, message: string, fix: string): DiskChoice {

@@ -3,7 +3,8 @@ import { readFile } from "node:fs/promises";
 import { FleetError, toFailure } from "../errors.ts";
 import type { DiskFacts, HostFacts } from "../host/protocol.ts";
 import { keysOf, type PhaseContext } from "./context.ts";
-import { type Disk, namesOf } from "./disk.ts";
+import { type DataDisk, stateOf } from "./data-disks.ts";
+import { asDisk, type Disk, namesOf, partitionsOf } from "./disk.ts";
 import { labelsIn, scriptProblem, usesVolumeGroups } from "./disk-script.ts";
 import { atPlace, findInstaller } from "./whereabouts.ts";
 
@@ -52,7 +53,10 @@ export async function assertInstaller(c: PhaseContext): Promise<HostFacts> {
 /** The disk of the plan, by serial and size; null: a lab's container, which has none. Throws `install-refused`. */
 export function assertDisk(c: PhaseContext, facts: HostFacts): DiskFacts | null {
   const { disk } = c.target;
-  if (disk === null) return null;
+  return disk === null ? null : find(c, facts, disk);
+}
+
+function find(c: PhaseContext, facts: HostFacts, disk: Disk): DiskFacts {
   const [here, ...more] = facts.disks.filter((d) => isPlanned(d, disk));
   const list = facts.disks.map((d) => `${namesOf(d)[0]} ${d.model} ${d.serial}`.trim()).join(", ") || "none";
   const known = [disk.model, disk.serial].filter(Boolean).join(" ");
@@ -63,6 +67,29 @@ export function assertDisk(c: PhaseContext, facts: HostFacts): DiskFacts | null 
   if (here.size !== disk.size)
     throw refusal(c, `${disk.path} has another size than when planned`, `its disks are: ${list}`);
   return here;
+}
+
+/** The further disks of the plan, and that those which are not to be erased are what the plan saw of them. */
+function findData(c: PhaseContext, facts: HostFacts, system: DiskFacts): ReadonlyMap<DataDisk, DiskFacts> {
+  const found = new Map<DataDisk, DiskFacts>();
+  for (const disk of c.target.data) {
+    const here = find(c, facts, disk);
+    if (here === system || [...found.values()].includes(here))
+      throw refusal(c, `${disk.path} is another disk of the plan as well`, "plan it again");
+    found.set(disk, here);
+    const state = stateOf(here, disk);
+    // A disko that was interrupted has begun with a blank disk; it goes on with it.
+    const fits = disk.becomes === "formatted" ? state !== "other" : state === "as-made";
+    if (disk.becomes !== "erased" && !fits) {
+      const now = asDisk(here, disk.path).contents.join(", ") || "blank";
+      throw refusal(
+        c,
+        `${disk.path} is to be ${disk.becomes}, but is not what it was when planned: ${now}`,
+        "plan it again",
+      );
+    }
+  }
+  return found;
 }
 
 /** A serial says it alone. Without one a stable name does, and only where there was none either, the kernel's. */
@@ -77,12 +104,14 @@ const stableOf = (disk: Disk) => disk.names.filter((n) => n.startsWith("/dev/dis
 const refusal = (c: PhaseContext, message: string, hint: string) =>
   new FleetError("install-refused", `${c.host.name}: ${message}; nothing is erased`, { hint });
 
-/** The disk of the plan, and a script that formats this disk and no other. */
+/** The disks of the plan, and a script that formats these disks and no others. */
 export async function assertErasable(c: PhaseContext, facts: HostFacts): Promise<void> {
   const here = assertDisk(c, facts);
   const { disk } = c.target;
+  if (here === null || disk === null) return;
+  const data = findData(c, facts, here);
   // The simulated lab has no script to read.
-  if (here === null || disk === null || c.standIn) return;
+  if (c.standIn) return;
   const script = await readFile(c.target.disko, "utf8").catch((error: unknown) => {
     throw refusal(
       c,
@@ -90,15 +119,25 @@ export async function assertErasable(c: PhaseContext, facts: HostFacts): Promise
       "plan it again",
     );
   });
-  const others = facts.disks.filter((d) => d !== here);
-  // The kernel may have numbered them anew: of the names it had then, only the stable ones still mean it.
-  const taken = new Set(others.flatMap(namesOf));
-  const names = [...stableOf(disk).filter((n) => !taken.has(n)), ...namesOf(here)];
-  const problem = scriptProblem(script, { ...disk, names: [...new Set(names)] });
+  const problem = scriptProblem(
+    script,
+    { ...disk, names: namesNow(disk, here, facts) },
+    [...data].map(([d, found]) => ({ ...d, names: namesNow(d, found, facts) })),
+  );
   if (problem !== null)
-    throw refusal(c, problem, "build it from an inventory that names this disk and no other");
-  const rival = rivalOf(script, others);
+    throw refusal(c, problem, "build it from an inventory that names these disks and no others");
+  const planned = new Set([here, ...data.values()]);
+  const rival = rivalOf(
+    script,
+    facts.disks.filter((d) => !planned.has(d)),
+  );
   if (rival !== null) throw refusal(c, rival, "take that disk out while this one is installed, or erase it");
+}
+
+/** The kernel may have numbered them anew: of the names it had when planned, only the stable ones still mean it. */
+function namesNow(disk: Disk, here: DiskFacts, facts: HostFacts): readonly string[] {
+  const taken = new Set(facts.disks.filter((d) => d !== here).flatMap(namesOf));
+  return [...new Set([...stableOf(disk).filter((n) => !taken.has(n)), ...namesOf(here)])];
 }
 
 /** What the script asks for by a name that another disk of the machine answers to as well: it could get either. */
@@ -106,8 +145,7 @@ function rivalOf(script: string, others: readonly DiskFacts[]): string | null {
   const labels = labelsIn(script);
   const groups = usesVolumeGroups(script);
   for (const d of others) {
-    for (const [, , type, ...words] of d.partitions.map((p) => p.split(" "))) {
-      const label = words.join(" ");
+    for (const { type, label } of partitionsOf(d)) {
       if (label !== "" && labels.has(label))
         return `${namesOf(d)[0]} has a partition named ${label}, too, by which its disk script finds its own`;
       if (groups && type === "LVM2_member")

@@ -4,6 +4,7 @@ import type { Host, HostName, Inventory } from "../inventory/model.ts";
 import type { Exclusion, Plan, PlannedHost } from "../plan/model.ts";
 import { allowanceOf } from "../plan/quantity.ts";
 import { judge, type Refusal } from "./checks/index.ts";
+import { chooseDataDisks, type DataDisk } from "./data-disks.ts";
 import { chooseDisk, type Disk } from "./disk.ts";
 import { runsOf } from "./resume.ts";
 
@@ -15,6 +16,8 @@ export interface InstallTarget {
   readonly inInstaller: boolean;
   /** Everything on it is erased. Null: a container of a lab, which has no disk of its own. */
   readonly disk: Disk | null;
+  /** Further disks, and what becomes of each. */
+  readonly data: readonly DataDisk[];
   /** What it runs now: `debian 12`. */
   readonly runs: string;
   /** Boot the facts were taken in: a different one after the restart proves the restart. */
@@ -25,8 +28,12 @@ export interface InstallTarget {
   readonly warnings: readonly string[];
 }
 
-/** Whether anything would be gone that somebody may still want: a running system, or what is on the disk. */
-export const losesData = (t: InstallTarget): boolean => !t.inInstaller || (t.disk?.contents.length ?? 0) > 0;
+/**
+ * Whether anything would be gone that somebody may still want: a running system, or what is on the disk. A further disk
+ * that is written to counts even when it is blank: only the person who put it there knows that it is the one.
+ */
+export const losesData = (t: InstallTarget): boolean =>
+  !t.inInstaller || (t.disk?.contents.length ?? 0) > 0 || t.data.some((d) => d.becomes !== "kept");
 
 /** A rollout plan of one wave, so that every view can show it; `targets` is what makes it an installation. */
 export interface InstallPlan extends Plan {
@@ -65,7 +72,7 @@ export function planInstall(input: InstallInput): InstallPlan {
       continue;
     }
     const troubles = input.troubles?.get(host.name) ?? [];
-    const { disk, found } = facts ? examine(host, facts, input.inventory) : { disk: null, found: [] };
+    const { disk, data, found } = facts ? examine(host, facts, input.inventory) : NOT_LOOKED_AT;
     const refused = [...found.filter((r) => r.severity === "refuse"), ...troubles];
     if (!facts || refused.length > 0) {
       refusals[host.name] = refused;
@@ -83,13 +90,14 @@ export function planInstall(input: InstallInput): InstallPlan {
       disko,
       inInstaller: facts.os.variant === "installer",
       disk,
+      data,
       runs: runsOf(facts),
       bootId: facts.bootId,
       hostKeys: facts.hostKeys,
       macs: facts.macs,
       warnings: found.map((r) => r.message),
     };
-    hosts.push(plannedHost(host, system, disk, facts));
+    hosts.push(plannedHost(host, system, { disk, data }, facts));
   }
   const { policy } = input.inventory;
   const body = {
@@ -145,26 +153,35 @@ export function planInstall(input: InstallInput): InstallPlan {
 /** Of a container nothing is asked that only a machine can have; it must be a lab's. */
 const OF_CONTAINERS: ReadonlySet<string> = new Set(["arch", "elevation", "sudo", "tools"]);
 
-/** What stands against installing this machine, and the disk it would go to. */
+interface Disks {
+  readonly disk: Disk | null;
+  readonly data: readonly DataDisk[];
+}
+
+const NOT_LOOKED_AT = { disk: null, data: [], found: [] };
+
+/** What stands against installing this machine, and the disks it would go to. */
 export function examine(
   host: Host,
   facts: HostFacts,
   inventory: Pick<Inventory, "lab">,
-): { readonly disk: Disk | null; readonly found: readonly Refusal[] } {
-  const found = judge(host, facts);
+): Disks & { readonly found: readonly Refusal[] } {
+  const found = [...judge(host, facts)];
   if (inventory.lab?.backend === "docker")
-    return { disk: null, found: found.filter((r) => OF_CONTAINERS.has(r.code)) };
+    return { ...NOT_LOOKED_AT, found: found.filter((r) => OF_CONTAINERS.has(r.code)) };
   const choice = chooseDisk(host, facts);
-  if (!choice.ok) return { disk: null, found: [...found, choice.refusal] };
+  if (!choice.ok) return { ...NOT_LOOKED_AT, found: [...found, choice.refusal] };
   const { disk } = choice;
-  if (inventory.lab || host.disk.device.startsWith("/")) return { disk, found };
+  const { data, refusals } = chooseDataDisks(host, facts, disk);
+  found.push(...refusals);
+  if (inventory.lab || host.disk.device.startsWith("/")) return { disk, data, found };
   const unnamed: Refusal = {
     code: "disk-unnamed",
     severity: "refuse",
     message: `its only disk is ${disk.path} (${[disk.model, disk.serial].filter(Boolean).join(", serial ")}), but the inventory says "${host.disk.device}": a system is built for a disk by name`,
     fix: `write disk.device: ${disk.path}`,
   };
-  return { disk, found: [...found, unnamed] };
+  return { disk, data, found: [...found, unnamed] };
 }
 
 /** Refused or left alone whatever is built for it: its system need not be. */
@@ -209,13 +226,15 @@ function skipReason(
 function plannedHost(
   host: Host,
   system: { toplevel: string; size: number },
-  disk: Disk | null,
+  { disk, data }: Disks,
   facts: HostFacts,
 ): PlannedHost {
-  const erased =
-    disk === null
-      ? ""
-      : `ERASES ${disk.path}${disk.model ? ` ${disk.model}` : ""}${disk.serial ? ` ${disk.serial}` : ""}`;
+  const named = (d: Disk) => [d.path, d.model, d.serial].filter(Boolean).join(" ");
+  const words = { erased: "ERASES", formatted: "formats", kept: "keeps" };
+  const disks = [
+    ...(disk === null ? [] : [`ERASES ${named(disk)}`]),
+    ...data.map((d) => `${words[d.becomes]} ${named(d)}`),
+  ];
   return {
     name: host.name,
     role: host.role,
@@ -228,6 +247,6 @@ function plannedHost(
     to: system.toplevel,
     closureBytes: system.size,
     windows: [],
-    why: erased,
+    why: disks.join(", "),
   };
 }

@@ -65,3 +65,14 @@ it("does everything to a member that is there, through a server, and only what c
   expect(gone.steps.map((s) => s.step)).toEqual(["forget", "inventory"]);
   expect(plan("s", [k3s("s", "server")]).steps.map((s) => s.step)).toEqual(["stop", "inventory"]);
 });
+
+it("erases the system's disk only, and says which ones it leaves", () => {
+  const base = k3s("a", "agent");
+  const device = "/dev/disk/by-id/ata-CT500_S2";
+  const data = { pv: { device, mountpoint: "/srv", fsType: "ext4" as const, erase: true } };
+  const hosts = [k3s("s", "server"), { ...base, disk: { ...base.disk, data } }];
+  const afterwards = (wipe: boolean) =>
+    plan("a", hosts, "sqlite", { backup: false, wipe, gone: false }).afterwards;
+  expect(afterwards(true).filter((a) => a.includes(device))).toHaveLength(1);
+  expect(afterwards(false).filter((a) => a.includes(device))).toEqual([]);
+});

@@ -36,6 +36,7 @@ export function planRetire(
   const others = living.filter((h) => h.name !== host.name);
   const { cluster: name, role } = host.k3s;
   const members = others.filter((h) => name !== undefined && h.k3s.cluster === name);
+  const further = Object.values(host.disk.data).map((d) => d.device);
   const servers = members.filter((h) => h.k3s.role === "server");
   const isBootstrap = host.roles.includes("bootstrap");
   const affected = others.filter(
@@ -67,6 +68,9 @@ export function planRetire(
           ]
         : []),
       "revoke its portal credential, and take its key out of what it may still reach",
+      ...(o.wipe && further.length > 0
+        ? [`erase ${further.join(", ")} if need be: --wipe leaves further disks as they are`]
+        : []),
       ...(o.wipe ? [] : [`switch ${host.name} off before it restarts: nothing keeps it from coming back`]),
     ],
   };

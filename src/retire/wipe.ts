@@ -33,7 +33,8 @@ export function planWipe(o: WipeInput): WipePlan {
   const plan = planInstall({
     id: o.id,
     inventory: o.inventory,
-    hosts: [{ ...host, os: "nixos", state: "active" }],
+    // Its data is not asked about, and not touched.
+    hosts: [{ ...host, os: "nixos", state: "active", disk: { ...host.disk, data: {} } }],
     revision: "wipe",
     now: o.now,
     facts: new Map([[host.name, o.facts]]),

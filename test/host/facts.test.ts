@@ -29,3 +29,37 @@ it("facts tell a disk's partitions with the names in its table", () => {
     rmSync(sys, { recursive: true, force: true });
   }
 });
+
+it.each([
+  ["of zeros is", [], true],
+  ["with a mark at its beginning is not", [1024 + 56], false],
+  ["with a mark at the end of its first part is not", [4 * 1024 * 1024 - 1], false],
+  ["with a mark at its end is not", [-1], false],
+  ["with a mark at the beginning of its last part is not", [-4 * 1024 * 1024], false],
+])("facts: a disk %s blank", (_, marks, expected) => {
+  const dir = mkdtempSync(join(tmpdir(), "mf-blank-"));
+  try {
+    // Not a whole number of blocks, as disks are.
+    for (const size of [16 * 1024 * 1024, 16 * 1024 * 1024 + 1024, 5 * 1024 * 1024 + 512 * 6]) {
+      const disk = Buffer.alloc(size);
+      for (const at of marks) disk[at < 0 ? size + at : at] = 1;
+      writeFileSync(join(dir, "nosuch"), disk);
+      expect(isBlank(dir, "nosuch", size / 1024), `${size}`).toBe(expected);
+    }
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+});
+it("facts: what cannot be read, or is no disk of any size, is not blank", () => {
+  expect(isBlank("/nonexistent", "nosuch", 16384)).toBe(false);
+  expect(isBlank("/nonexistent", "nosuch", 0)).toBe(false);
+  expect(isBlank("/dev", "null", 0)).toBe(false);
+});
+
+function isBlank(dev: string, name: string, kib: number): boolean {
+  const body = /^blank\(\) \{[\s\S]*?^\}$/m.exec(scripts.facts)?.[0] ?? "";
+  const input = `set -u\n${body.replaceAll("/dev/$1", `${dev}/$1`)}\nif blank ${name} ${kib}; then echo yes; else echo no; fi\n`;
+  const { stdout } = spawnSync("sh", { input, encoding: "utf8" });
+  expect(stdout).toMatch(/^(?:yes|no)\n$/);
+  return stdout === "yes\n";
+}

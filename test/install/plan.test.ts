@@ -1,5 +1,8 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { targetLines } from "../../src/cli/install-view.ts";
 import { judge } from "../../src/install/checks/index.ts";
+import { chooseDataDisks } from "../../src/install/data-disks.ts";
 import { chooseDisk } from "../../src/install/disk.ts";
 import { type InstallInput, losesData, planInstall } from "../../src/install/plan.ts";
 import type { Host } from "../../src/inventory/model.ts";
@@ -39,6 +42,123 @@ describe("the disk", () => {
       someFacts({ disks: [aDisk(), second] }),
     );
     expect(choice).toMatchObject({ ok: true, disk: { serial: "S2" } });
+  });
+});
+
+describe("further disks", () => {
+  const pv = {
+    device: "/dev/disk/by-id/ata-CT500_S2",
+    mountpoint: "/data",
+    fsType: "ext4",
+    erase: false,
+  } as const;
+  const now = (more: Partial<ReturnType<typeof aDisk>> = {}) =>
+    aDisk({ name: "/dev/sdb", serial: "S2", byId: [pv.device, "/dev/disk/by-id/wwn-0x2"], ...more });
+  const made = { partitions: ["/dev/sdb1 499999 ext4 disk-pv-data"] };
+  const choose = (
+    more: Partial<Host["disk"]["data"][string]>,
+    disk: Partial<ReturnType<typeof aDisk>> | null,
+    of = {},
+  ) => {
+    const h = withDisk({ data: { pv: { ...pv, ...more } }, ...of });
+    const facts = someFacts({ disks: [aDisk(), ...(disk ? [now(disk)] : [])] });
+    const system = chooseDisk(h, facts);
+    if (!system.ok) throw new Error(system.refusal.message);
+    return chooseDataDisks(h, facts, system.disk);
+  };
+
+  it("are kept as they were made, formatted when blank, erased only when that is said", () => {
+    const becomes = (more: { erase?: boolean }, disk: Partial<ReturnType<typeof aDisk>>) => {
+      const { data, refusals } = choose(more, disk);
+      expect(refusals).toEqual([]);
+      return data.map((d) => d.becomes);
+    };
+    expect(becomes({}, made)).toEqual(["kept"]);
+    expect(becomes({}, { ...made, mounted: ["/data"] })).toEqual(["kept"]);
+    expect(becomes({}, { partitions: [] })).toEqual(["formatted"]);
+    for (const disk of [made, { partitions: [] }, {}, { partitions: [], blank: false }])
+      expect(becomes({ erase: true }, disk)).toEqual(["erased"]);
+  });
+
+  const elsewhere = "/dev/disk/by-id/ata-OTHER";
+  it.each([
+    ["is gone", {}, null, {}, "data-disk-missing"],
+    ["has no medium", {}, { size: 0 }, {}, "data-disk-missing"],
+    ["has another serial", { serial: "S9" }, made, {}, "data-disk-serial"],
+    ["is removable", {}, { ...made, removable: true }, {}, "data-disk-removable"],
+    ["is the system's by another name", { device: "/dev/disk/by-id/wwn-0x1" }, null, {}, "data-disk-taken"],
+    [
+      "is to be kept and erased",
+      { erase: true },
+      made,
+      { keep: ["/dev/disk/by-id/wwn-0x2"] },
+      "data-disk-kept",
+    ],
+    ["is to be kept and blank", {}, { partitions: [] }, { keep: [pv.device] }, "data-disk-kept"],
+    ["has something without a partition", {}, { partitions: [], blank: false }, {}, "data-disk-unknown"],
+    [
+      "is in use without a partition",
+      {},
+      { partitions: [], blank: true, mounted: ["/x"] },
+      {},
+      "data-disk-unknown",
+    ],
+    ["has another file system", { fsType: "xfs" as const }, made, {}, "data-disk-unknown"],
+    [
+      "has a file system nobody knows",
+      {},
+      { partitions: ["/dev/sdb1 9  disk-pv-data"] },
+      {},
+      "data-disk-unknown",
+    ],
+    ["has another name", {}, {}, {}, "data-disk-unknown"],
+  ])("are refused when one %s", (_, more, disk, of, code) => {
+    const system = aDisk({ byId: [BY_ID, "/dev/disk/by-id/wwn-0x1"] });
+    const h = withDisk({ data: { pv: { ...pv, ...more } }, ...of });
+    const facts = someFacts({ disks: [system, ...(disk ? [now(disk)] : [])] });
+    const chosen = chooseDisk(h, facts);
+    const { data, refusals } = chooseDataDisks(h, facts, chosen.ok ? chosen.disk : expect.fail());
+    expect(data).toEqual([]);
+    expect(refusals).toMatchObject([
+      { code, severity: "refuse", message: expect.stringContaining("disk.data.pv: ") },
+    ]);
+  });
+
+  it("are two disks, not one by two names", () => {
+    const data = { pv, more: { ...pv, device: "/dev/disk/by-id/wwn-0x2", erase: true } };
+    const { refusals } = choose({}, made, { data });
+    expect(refusals).toMatchObject([
+      { code: "data-disk-taken", message: expect.stringContaining("the disk of pv") },
+    ]);
+  });
+
+  it("whatever is on one that is not to be erased: it is as it was made, blank, or refused", () => {
+    const word = fc.constantFrom("ext4", "xfs", "", "LVM2_member");
+    const label = fc.constantFrom("", " disk-pv-data", " disk-pv-dat", " disk-pv-data x", " data");
+    const partition = fc
+      .tuple(fc.constantFrom("1", "2", "11"), word, label)
+      .map(([n, type, name]) => `/dev/sdb${n} 9 ${type}${name}`);
+    fc.assert(
+      fc.property(fc.array(partition, { maxLength: 2 }), fc.boolean(), (partitions, blank) => {
+        const { data } = choose({}, { partitions, blank });
+        const expected =
+          partitions.length === 0 && blank
+            ? ["formatted"]
+            : partitions.join() === "/dev/sdb1 9 ext4 disk-pv-data"
+              ? ["kept"]
+              : [];
+        expect(data.map((d) => d.becomes)).toEqual(expected);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it("say how to keep what is there", () => {
+    expect(choose({}, {}).refusals[0]?.fix).toContain(`sgdisk --change-name=1:disk-pv-data ${pv.device}`);
+  });
+  it("are no choice for a system that is to find its own", () => {
+    const h = withDisk({ device: "auto", data: { other: { ...pv, device: elsewhere }, pv } });
+    expect(chooseDisk(h, someFacts({ disks: [now(), aDisk()] }))).toMatchObject({ disk: { path: BY_ID } });
   });
 });
 
@@ -99,6 +219,57 @@ describe("a plan", () => {
       "node-01"
     ];
     expect(blank && losesData(blank)).toBe(false);
+  });
+
+  it("shows what becomes of further disks, and has each of them confirmed", () => {
+    const device = "/dev/disk/by-id/ata-CT500_S2";
+    const of = (erase: boolean, partitions: string[]) => {
+      const hosts = [
+        withDisk({ data: { pv: { device, mountpoint: "/data", fsType: "ext4", erase, serial: "S2" } } }),
+      ];
+      const second = aDisk({ name: "/dev/sdb", serial: "S2", byId: [device], partitions });
+      const disks = [aDisk({ partitions: [] }), second];
+      return plan({ hosts, facts: facts({ os: INSTALLER, disks }) });
+    };
+    const made = ["/dev/sdb1 499999 ext4 disk-pv-data"];
+    const shown = (p: ReturnType<typeof plan>) => {
+      const target = p.targets["node-01"] ?? expect.fail(JSON.stringify(p.refusals));
+      const text = targetLines(target).map((l) => l.map((s) => s.text).join(""));
+      return {
+        text: text.filter((l) => !l.startsWith("    ERASES /dev/disk/by-id/ata-CT500_S1")),
+        loses: losesData(target),
+      };
+    };
+    const about = `${device}  CT500, serial S2, 477 GiB  ext4 at /data`;
+    const empty = (loses: boolean) => `           which is empty${loses ? "" : ": nothing is lost"}`;
+    expect(shown(of(false, made))).toEqual({
+      text: [empty(false), `    keeps ${about}`, `           ${made[0]}`],
+      loses: false,
+    });
+    expect(shown(of(true, made))).toEqual({
+      text: [empty(true), `    ERASES ${about}`, `           ${made[0]}`],
+      loses: true,
+    });
+    expect(shown(of(false, []))).toEqual({
+      text: [empty(true), `    formats ${about}`, "           which is blank"],
+      loses: true,
+    });
+    const plans = [of(false, made), of(true, made), of(false, []), of(true, [])];
+    expect(new Set(plans.map((p) => p.hash)).size).toBe(4);
+    expect(plans.map((p) => p.hosts[0]?.why.split(", ")[1])).toEqual([
+      ...[`keeps ${device} CT500 S2`, `ERASES ${device} CT500 S2`],
+      ...[`formats ${device} CT500 S2`, `ERASES ${device} CT500 S2`],
+    ]);
+    const refused = of(false, ["/dev/sdb1 499999 ext4"]);
+    expect(refused.targets).toEqual({});
+    expect(refused.refusals["node-01"]).toMatchObject([{ code: "data-disk-unknown" }]);
+  });
+
+  it("takes a disk for empty only when it is: a file system may need no partition", () => {
+    const whole = plan({ facts: facts({ os: INSTALLER, disks: [aDisk({ partitions: [], blank: false })] }) });
+    const target = whole.targets["node-01"] ?? expect.fail();
+    expect(target.disk?.contents).toEqual(["no partitions, but not blank either"]);
+    expect(losesData(target)).toBe(true);
   });
 
   it("has a hash of what is decided, not of when", () => {

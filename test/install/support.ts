@@ -10,6 +10,7 @@ export const aDisk = (more: Partial<HostFacts["disks"][number]> = {}): HostFacts
   byId: ["/dev/disk/by-id/ata-CT500_S1"],
   partitions: ["/dev/sda1 499999 ext4"],
   mounted: [],
+  blank: more.partitions?.length === 0,
   ...more,
 });
 

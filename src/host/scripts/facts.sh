@@ -47,6 +47,16 @@ partitions() { # DISK
   done
 }
 
+# Zeros in its first and last 4 MiB: no table, file system, array or volume group, not even of a kind that blkid would
+# have to know. What cannot be read is not blank.
+blank() { # DISK KIB
+  marks=$({
+    dd if="/dev/$1" bs=4096 count=1024 || echo unreadable
+    [ "$2" -le 4096 ] || dd if="/dev/$1" bs=4096 skip=$(($2 / 4 - 1024)) || echo unreadable
+  } 2>/dev/null | tr -d '\0' | wc -c)
+  [ "$2" -gt 0 ] && [ "$marks" -eq 0 ]
+}
+
 disks() {
   first=1
   for d in /sys/block/*; do
@@ -55,11 +65,13 @@ disks() {
     [ -n "$first" ] || printf ','
     first=''
     serial=$(disk_serial "$name")
-    printf '{"name":"/dev/%s","size":%s,"model":%s,"serial":%s,' "$name" "$(($(json_num "$(cat "$d/size" 2>/dev/null)" 0) / 2))" \
+    kib=$(($(json_num "$(cat "$d/size" 2>/dev/null)" 0) / 2))
+    printf '{"name":"/dev/%s","size":%s,"model":%s,"serial":%s,' "$name" "$kib" \
       "$(json_str "$(read_file "$d/device/model")")" "$(json_str "$serial")"
     printf '"removable":%s,"rotational":%s,' "$(json_bool "$(sed 's/^0$//' "$d/removable" 2>/dev/null)")" "$(json_bool "$(sed 's/^0$//' "$d/queue/rotational" 2>/dev/null)")"
     printf '"byId":%s,"partitions":%s,' "$(by_id "$name" | json_lines)" "$(partitions "$name" | json_lines)"
-    printf '"mounted":%s}' "$(awk -v d="/dev/$name" 'index($1, d) == 1 { print $2 }' /proc/mounts | json_lines)"
+    printf '"mounted":%s,' "$(awk -v d="/dev/$name" 'index($1, d) == 1 { print $2 }' /proc/mounts | json_lines)"
+    printf '"blank":%s}' "$(json_bool "$(! blank "$name" "$kib" || echo 1)")"
   done
 }
 

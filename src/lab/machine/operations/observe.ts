@@ -138,6 +138,7 @@ export const facts: Operation = (m) => {
         byId: [`/dev/disk/by-id/virtio-${serial}`],
         partitions: m.disk.bootDefault === "" ? [] : [`/dev/vda1 ${size} ext4`],
         mounted: system ? ["/"] : m.memory?.mnt === "none" ? [] : ["/mnt"],
+        blank: m.disk.bootDefault === "",
       },
     ],
     hostKeys: [hostPublicKey(m)],
