@@ -42,11 +42,18 @@ export async function installOne(run: MachineRun): Promise<void> {
     const from = await whereToStart(at, run, c);
     const first = phases.findIndex((p) => p.state === from);
     const erasing = phases.findIndex((p) => p.erases);
+    // By an earlier controller: there is nothing to leave as it was.
+    const erased =
+      at !== null &&
+      Math.min(
+        first,
+        phases.findIndex((p) => p.state === at),
+      ) >= erasing;
     for (const [i, phase] of phases.entries()) {
       if (i < first) continue;
       signal.throwIfAborted();
       const orLeave = () => {
-        if (i <= erasing && run.stop.erase.aborted)
+        if (!erased && i <= erasing && run.stop.erase.aborted)
           throw leftAlone(run.stop.erase, phase, i > 0 && !c.target.inInstaller);
       };
       orLeave();

@@ -132,6 +132,7 @@ export function planInstall(input: InstallInput): InstallPlan {
       maxFailuresPerSite: null,
       activatingPerSite: hosts.length,
       copyingPerSite: policy.perSite.copying,
+      copyingBySite: {},
       copying: policy.copyParallel,
     },
     guards: [],

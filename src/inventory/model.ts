@@ -190,7 +190,8 @@ export interface Site {
   readonly uplink: {
     readonly mbps?: number;
     readonly monthlyGB?: number;
-    readonly concurrentCopies: number;
+    /** Copies at once; default: the policy's `perSite.copying`. */
+    readonly concurrentCopies?: number;
     readonly metered: boolean;
   };
   readonly seed?: HostName;

@@ -145,7 +145,6 @@ function sitesOf(document: InventoryDocument): Record<string, Site> {
       windows: parseSiteWindow(window, timezone),
       uplink: {
         ...uplink,
-        concurrentCopies: uplink?.concurrentCopies ?? 2,
         metered: uplink?.metered ?? false,
       },
     };

@@ -44,7 +44,7 @@ export async function eachBySite(
   const perSite = new Map(
     [...new Set(hosts.map((h) => h.site))].map((name) => {
       const uplink = name === null ? undefined : sites[name]?.uplink.concurrentCopies;
-      return [name, new Slots(Math.max(1, Math.min(policy.perSite.copying, uplink ?? Infinity)))];
+      return [name, new Slots(uplink ?? policy.perSite.copying)];
     }),
   );
   const all = new Slots(policy.copyParallel);

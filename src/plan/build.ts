@@ -101,7 +101,7 @@ export function buildPlan(input: PlanInput): Plan {
     };
   });
 
-  const { limits, resolutions } = resolveLimits(policy, sorted.length, hosts);
+  const { limits, resolutions } = resolveLimits(policy, sorted.length, hosts, inventory.sites);
   const canaryNote: Resolution = {
     name: "canary",
     asked: describe(policy.canary.count),

@@ -1,5 +1,5 @@
 /** Every budget of a rollout as a number, with the sum it came from. Pure. */
-import type { Role } from "../inventory/model.ts";
+import type { Inventory, Role } from "../inventory/model.ts";
 import type { Limits, PlannedHost, Resolution } from "./model.ts";
 import type { Policy, Quantity } from "./policy.ts";
 import { allowanceOf, describe } from "./quantity.ts";
@@ -8,6 +8,7 @@ export function resolveLimits(
   policy: Policy,
   total: number,
   hosts: readonly PlannedHost[],
+  sites: Inventory["sites"],
 ): { readonly limits: Limits; readonly resolutions: readonly Resolution[] } {
   const resolutions: Resolution[] = [];
   const resolve = (name: string, q: Quantity, base: number): number => {
@@ -47,6 +48,12 @@ export function resolveLimits(
     maxFailuresPerSite: policy.maxFailures.perSite ?? null,
     activatingPerSite: policy.perSite.activating,
     copyingPerSite: policy.perSite.copying,
+    copyingBySite: Object.fromEntries(
+      [...new Set(hosts.map((h) => h.site))].flatMap((name) => {
+        const carries = name === null ? undefined : sites[name]?.uplink.concurrentCopies;
+        return name === null || carries === undefined ? [] : [[name, carries]];
+      }),
+    ),
     copying: policy.copyParallel,
   };
   return { limits, resolutions };

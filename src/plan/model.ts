@@ -63,6 +63,8 @@ export interface Limits {
   readonly maxFailuresPerSite: number | null;
   readonly activatingPerSite: number;
   readonly copyingPerSite: number;
+  /** Sites whose uplink carries another number of copies at once. */
+  readonly copyingBySite: Readonly<Record<string, number>>;
   readonly copying: number;
 }
 

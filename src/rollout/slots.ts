@@ -12,7 +12,7 @@ type Step = Decision & { readonly wakeAt?: number | null };
 
 /** Looking at hosts and copying to them is harmless: as many as the copy limits allow, ahead of their activation. */
 export function prepare(state: RolloutState, context: Context): Step {
-  const { copying, copyingPerSite } = state.plan.limits;
+  const { copying, copyingPerSite, copyingBySite } = state.plan.limits;
   const preparing = hostsIn(state, "preparing");
   let room = copying - preparing.length;
   const perSite = new Map<string, number>();
@@ -21,7 +21,7 @@ export function prepare(state: RolloutState, context: Context): Step {
     if (site === null) return;
     const n = (perSite.get(site) ?? 0) + 1;
     perSite.set(site, n);
-    if (n >= copyingPerSite) full.sites.add(site);
+    if (n >= (copyingBySite[site] ?? copyingPerSite)) full.sites.add(site);
   };
   for (const h of preparing) count(h.site);
   const events: EventBody[] = [];

@@ -155,10 +155,7 @@ export function randomInventory(random: Random): Inventory {
         .map((h) => [h.name, { name: h.name, address: h.address, port: 22, user: "root" }]),
     ),
     sites: Object.fromEntries(
-      sites.map((name) => [
-        name,
-        { name, timezone: "UTC", windows: [], uplink: { concurrentCopies: 2, metered: false } },
-      ]),
+      sites.map((name) => [name, { name, timezone: "UTC", windows: [], uplink: { metered: false } }]),
     ),
     clusters: {},
     groups: {},

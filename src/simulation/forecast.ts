@@ -99,7 +99,8 @@ export async function simulateRollout(
   const bytesOf = (host: string) => targets.get(host)?.closureBytes || model.bytesPerHost;
   const rateOf = (host: string) => {
     const uplink = inventory.sites[siteOf.get(host) ?? ""]?.uplink;
-    return (((uplink?.mbps ?? model.mbps) * 1e6) / 8 / Math.max(1, plan.limits.copyingPerSite)) | 0;
+    const copies = uplink?.concurrentCopies ?? plan.limits.copyingPerSite;
+    return (((uplink?.mbps ?? model.mbps) * 1e6) / 8 / copies) | 0;
   };
   const link = { latencyMs: model.latencyMs, cutBefore: 0, cutAfter: 0, hangs: 0 };
   const me = new Controller("forecast", plan.id, scheduler, new Random(1), 0);

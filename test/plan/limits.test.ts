@@ -23,6 +23,14 @@ const planOf = (policy: Partial<Policy>, hosts = FLEET) =>
 const limitsOf = (policy: Partial<Policy>, hosts = FLEET) => planOf(policy, hosts).limits;
 
 describe("limits", () => {
+  test("a site states itself how many copies its uplink carries", () => {
+    const inventory = anInventory(FLEET);
+    const gent = inventory.sites.gent;
+    if (!gent) throw new Error("no gent");
+    const sites = { ...inventory.sites, gent: { ...gent, uplink: { metered: true, concurrentCopies: 1 } } };
+    expect(aPlan({ ...inventory, sites }).limits.copyingBySite).toEqual({ gent: 1 });
+  });
+
   test("nothing stated beyond the fleet: nothing else is limited", () => {
     expect(limitsOf({ maxParallel: pct(25), maxUnavailable: { fleet: pct(10), clusters: {} } })).toEqual({
       maxParallel: 5,
@@ -34,6 +42,7 @@ describe("limits", () => {
       maxFailuresPerSite: null,
       activatingPerSite: 4,
       copyingPerSite: 4,
+      copyingBySite: {},
       copying: 8,
     });
   });

@@ -84,6 +84,10 @@ describe("looking and copying", () => {
     expect(looks(one, [])).toEqual(["a", "c", "d", "e"]);
     expect(looks(one, is("staging", "b"))).toEqual(["c", "d", "e"]);
     expect(looks(planWith({ copyingPerSite: 2 }), is("staging", "b"))).toEqual(["a", "c", "d", "e"]);
+    // A site's own uplink says it better.
+    const site = PLAN.hosts.find((h) => h.name === "b")?.site ?? "";
+    const thin = planWith({ copyingPerSite: 2, copyingBySite: { [site]: 1 } });
+    expect(looks(thin, is("staging", "b"))).toEqual(["c", "d", "e"]);
   });
 
   test("before anybody is activated, and nobody of the next wave", () => {

@@ -48,10 +48,7 @@ export function anInventory(hosts: readonly Host[], policy: Partial<Policy> = {}
     hosts,
     bastions: {},
     sites: Object.fromEntries(
-      sites.map((name) => [
-        name,
-        { name, timezone: "UTC", windows: [], uplink: { concurrentCopies: 2, metered: false } },
-      ]),
+      sites.map((name) => [name, { name, timezone: "UTC", windows: [], uplink: { metered: false } }]),
     ),
     clusters: {},
     groups: {},

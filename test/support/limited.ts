@@ -41,6 +41,7 @@ export const ROOMY: Limits = {
   maxFailuresPerSite: null,
   activatingPerSite: 99,
   copyingPerSite: 99,
+  copyingBySite: {},
   copying: 99,
 };
 export const G1 = { name: "g1", address: "127.0.0.1", port: 22, user: "root" };

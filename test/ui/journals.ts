@@ -72,6 +72,7 @@ export function buildPlan(n: number, o: Partial<Plan> = {}): Plan {
       maxFailuresPerSite: null,
       activatingPerSite: 1,
       copyingPerSite: 2,
+      copyingBySite: {},
       copying: 8,
     },
     guards: [{ role: "bootstrap", site: null, members: names.slice(-1), required: 0 }],
