@@ -78,6 +78,9 @@ describe("lab fault", () => {
     expect(await status()).toEqual(["retry"]);
     await fault("none");
     expect(await status()).toEqual(["ok"]);
+    // The host is as the next test wants it: nothing armed.
+    await test.driver.revert(host(), a, "operator", { signal });
+    await waitFor("the way back", async () => (await observe(a)).state?.phase === "reverted");
   });
 
   it("drop-on-activate: out of reach, then back on the old system", async () => {
