@@ -49,6 +49,7 @@ export const ERROR_CODES = {
   "elevation-refused": { exit: EXIT.error },
   "host-busy": { exit: EXIT.error, transient: true },
   "host-held": { exit: EXIT.hostsDeferred, transient: true },
+  "host-not-now": { exit: EXIT.hostsDeferred, transient: true },
   "host-fenced": { exit: EXIT.locked },
   "host-disk-full": { exit: EXIT.error },
   "host-protocol": { exit: EXIT.error },
@@ -82,6 +83,8 @@ export interface FleetErrorOptions {
   /** What to type or change next; one sentence, ideally a command. */
   readonly hint?: string;
   readonly cause?: unknown;
+  /** Trying again makes sense after this time, as whoever refused said; ms. */
+  readonly askAgainMs?: number | undefined;
   /** Machine-readable facts (never secrets). */
   readonly data?: Readonly<Record<string, unknown>>;
 }
@@ -90,12 +93,14 @@ export class FleetError extends Error {
   override readonly name = "FleetError";
   readonly code: ErrorCode;
   readonly hint: string | undefined;
+  readonly askAgainMs: number | undefined;
   readonly data: Readonly<Record<string, unknown>> | undefined;
 
   constructor(code: ErrorCode, message: string, options: FleetErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.hint = options.hint;
+    this.askAgainMs = options.askAgainMs;
     this.data = options.data;
   }
 
@@ -115,6 +120,7 @@ export interface Failure {
   readonly message: string;
   readonly hint?: string;
   readonly transient: boolean;
+  readonly askAgainMs?: number;
 }
 
 /** Turns anything thrown into data. An abort keeps its own identity: callers must check `signal.aborted` first. */
@@ -125,6 +131,7 @@ export function toFailure(error: unknown): Failure {
       message: error.message,
       ...(error.hint === undefined ? {} : { hint: error.hint }),
       transient: error.transient,
+      ...(error.askAgainMs === undefined ? {} : { askAgainMs: error.askAgainMs }),
     };
   }
   const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);

@@ -67,6 +67,7 @@ export function activationParameters(a: Activation): Readonly<Record<string, Par
 const activationOnly = (a: Activation): Readonly<Record<string, Parameter>> => ({
   MAY_REBOOT: a.mayReboot ?? true,
   IGNORE_UNITS: (a.ignoreUnits ?? []).join("\n"),
+  IGNORE_CONSENT: a.ignoreConsent ?? false,
 });
 
 export interface Lending {

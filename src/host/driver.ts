@@ -18,6 +18,8 @@ export interface Activation {
   readonly mayReboot?: boolean;
   /** Units whose failure never speaks against `to`, besides those that had failed before. */
   readonly ignoreUnits?: readonly string[];
+  /** Activate without asking the programs of the host's owner: an operator said so. Default false. */
+  readonly ignoreConsent?: boolean;
 }
 
 export interface Call {

@@ -1,4 +1,5 @@
 /** What a script's exit status means (`R_…` in `prelude.sh`). A new refusal: one line there, one line here. */
+import { z } from "zod";
 import { type ErrorCode, FleetError } from "../errors.ts";
 import type { Completed } from "../transport/transport.ts";
 
@@ -26,14 +27,23 @@ export const REFUSALS: Readonly<Record<number, Refusal>> = {
     code: "copy-alien",
     hint: "that neighbour's store is damaged or tampered with: nix-store --verify --check-contents there",
   },
+  52: {
+    code: "host-not-now",
+    hint: "its owner decides, in /etc/macula-fleet/consent.d there; against its will: --ignore-consent",
+  },
 };
+
+const NOT_NOW = 52;
+/** What a host prints besides the sentence when its owner does not consent; seconds. */
+const NotNow = z.object({ askAgainIn: z.number().positive().nullable() });
 
 const NO_ROOM = /no space left on device|disk quota exceeded|database or disk is full/i;
 
 /** The error of an operation that did not exit 0. `label` is the operation's name, as in logs. */
 export function refusalOf(host: string, label: string, result: Completed): FleetError {
   const said = lastWords(result.stderr);
-  if (NO_ROOM.test(result.stderr)) {
+  // What its owner's programs say is theirs to word.
+  if (result.code !== NOT_NOW && NO_ROOM.test(result.stderr)) {
     return new FleetError("host-disk-full", `${host} has no room left: ${said}`, {
       hint: `macula-fleet gc -l ${host}`,
     });
@@ -41,7 +51,11 @@ export function refusalOf(host: string, label: string, result: Completed): Fleet
   const refusal = result.code === null ? undefined : REFUSALS[result.code];
   if (refusal) {
     const hint = refusal.hint?.replaceAll("HOST", host);
-    return new FleetError(refusal.code, `${host}: ${said}`, hint === undefined ? {} : { hint });
+    const askAgainMs = result.code === NOT_NOW ? askAgain(result.stdout) : undefined;
+    return new FleetError(refusal.code, `${host}: ${said}`, {
+      ...(hint === undefined ? {} : { hint }),
+      ...(askAgainMs === undefined ? {} : { askAgainMs }),
+    });
   }
   if (result.code === 1 && /^(sudo|doas):/m.test(result.stderr)) {
     return new FleetError("elevation-refused", `${host}: ${said}`, {
@@ -51,6 +65,15 @@ export function refusalOf(host: string, label: string, result: Completed): Fleet
   const how =
     result.code === null ? `was ended by ${result.signal ?? "a signal"}` : `ended with exit ${result.code}`;
   return new FleetError("host-protocol", `${host}: ${label} ${how}${said === "" ? "" : `: ${said}`}`);
+}
+
+function askAgain(stdout: string): number | undefined {
+  try {
+    const { askAgainIn } = NotNow.parse(JSON.parse(stdout));
+    return askAgainIn === null ? undefined : askAgainIn * 1000;
+  } catch {
+    return undefined; // The sentence says what there is to know.
+  }
 }
 
 /** Our own sentence if there is one, else the last line, without the prefix. */

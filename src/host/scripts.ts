@@ -12,6 +12,7 @@ const state = read("state");
 const units = read("units");
 const loader = read("loader");
 const programs = read("programs");
+const consent = read("consent");
 
 /**
  * `main` runs only when the very last line has arrived: a script cut short by a lost connection does nothing.
@@ -28,8 +29,8 @@ const program = (name: string) =>
   `program_${name}() {\n  cat << '${END}'\n${whole(name, ...common, read(name))}${END}\n}\n`;
 
 const op = (name: string) => whole(name, ...common, read(name));
-const starting = (name: string, ...started: readonly string[]) =>
-  whole(name, ...common, programs, ...started.map(program), read(name));
+const starting = (name: string, started: readonly string[], ...parts: readonly string[]) =>
+  whole(name, ...common, programs, ...started.map(program), ...parts, read(name));
 
 /** What can be asked of a host. Parameters: the head of each `scripts/NAME.sh`. */
 export const scripts = {
@@ -41,10 +42,10 @@ export const scripts = {
   missing: op("missing"),
   stage: op("stage"),
   deliver: op("deliver"),
-  activate: starting("activate", "supervise", "restore", "boot"),
+  activate: starting("activate", ["supervise", "restore", "boot"], consent),
   check: whole("check", ...common, ...kinds.map((kind) => kind.script), read("check")),
-  commit: starting("commit", "finish"),
-  revert: starting("revert", "restore", "boot"),
+  commit: starting("commit", ["finish"]),
+  revert: starting("revert", ["restore", "boot"]),
   evidence: op("evidence"),
   release: op("release"),
   generations: op("generations"),

@@ -152,6 +152,14 @@ export async function dockerSubject(suite: Suite, user: "root" | "deploy" | "adm
       await docker("start", container);
       await ready();
     },
+    async ownerSays(no) {
+      const program = "/etc/macula-fleet/consent.d/50-owner";
+      if (no === null) return void (await docker("exec", container, "rm", "-f", program));
+      const end = no.until === 0 ? "" : `echo until=${no.until}\n`;
+      const text = `#!/bin/sh\necho '${no.reason}'\n${end}exit ${no.broken ? 1 : 21}\n`;
+      const line = `mkdir -p /etc/macula-fleet/consent.d && printf %s "$1" > ${program} && chmod 755 ${program}`;
+      await docker("exec", container, "sh", "-c", line, "sh", text);
+    },
     cutNetwork: async () => void (await docker("exec", container, "ip", "link", "set", "eth0", "down")),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };

@@ -93,6 +93,20 @@ onContainers("a machine that pulls", () => {
     expect(await attempts()).toBe(before);
   });
 
+  it("asks its owner first, changes nothing until that agrees, and holds nothing against the target", async () => {
+    const { from, to } = await publish({});
+    const before = await attempts();
+    await subject.ownerSays({ reason: "the shop is open", until: 0 });
+    await pull(600);
+    expect(await ended()).toContain("not now: the shop is open (50-owner)");
+    expect(await observe()).toMatchObject({ current: from, profile: from, revertArmed: false });
+    expect(await attempts()).toBe(before);
+    await subject.ownerSays(null);
+    await pull(600);
+    await ended();
+    expect(await observe()).toMatchObject({ current: to, profile: to, state: { phase: "committed" } });
+  });
+
   it("comes back from a hanging activation by its timer, whoever judged it being dead, and never tries it again", async () => {
     const { from, to } = await publish({ sleep: 600 });
     await pull(60);

@@ -14,6 +14,13 @@ export type Behaviour =
   | "no-boot" // exits 100, and does not come up either
   | "cuts-network";
 
+export interface OwnersNo {
+  readonly reason: string;
+  /** Seconds since the epoch; 0: it does not say. */
+  readonly until: number;
+  readonly broken?: true;
+}
+
 export interface DriverSubject extends AsyncDisposable {
   readonly driver: HostDriver & HostOperations;
   readonly host: Host;
@@ -23,6 +30,8 @@ export interface DriverSubject extends AsyncDisposable {
   make(behaviour: Behaviour): Promise<string>;
   /** Takes the power away, gives it back, and returns when the host answers again. */
   powerCycle(): Promise<void>;
+  /** What a program of its owner answers from now on: nothing (null), "not now" for a reason until then, or it fails. */
+  ownerSays(no: OwnersNo | null): Promise<void>;
   /** From now on nobody reaches the host, until it activates another system. */
   cutNetwork(): Promise<void>;
 }

@@ -3,6 +3,7 @@
  * the simulator. Tests share one host and follow one another; each begins where the last one left the host.
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { toFailure } from "../../src/errors.ts";
 import type { Activation, HostSecret } from "../../src/host/driver.ts";
 import type { CheckConfig } from "../../src/inventory/model.ts";
 import { Secret } from "../../src/kernel/secret.ts";
@@ -240,6 +241,56 @@ export function hostDriverContract(name: string, start: () => Promise<DriverSubj
       await refused(activate(a), "host-held");
       await subject.driver.unlock(subject.host, { signal });
       expect(await observe()).toMatchObject({ current: a.from, hold: null, lock: null });
+    });
+
+    it("asks the host's owner before anything changes, and never on the way back", async () => {
+      const a = await begin("good", { confirmTimeoutMs: 60_000 });
+      const before = await observe(a);
+      const closes = Math.floor(Date.now() / 1000) + 3600;
+      const failed = async (more: Partial<Activation> = {}) =>
+        activate({ ...a, ...more }).then(
+          () => "no error",
+          (error: unknown) => toFailure(error),
+        );
+      await subject.ownerSays({ reason: "the shop is open", until: closes });
+      const refusal = await failed();
+      expect(refusal).toMatchObject({
+        code: "host-not-now",
+        transient: true,
+        message: expect.stringMatching(
+          /: not now: the shop is open \(50-owner\), until \d{4}-\d\d-\d\d \d\d:\d\d \S+$/,
+        ),
+        hint: expect.stringContaining("--ignore-consent"),
+      });
+      const askAgainMs = typeof refusal === "object" ? (refusal.askAgainMs ?? 0) : 0;
+      expect(Math.abs(askAgainMs - 3_600_000)).toBeLessThan(60_000);
+      await subject.ownerSays({ reason: "the shop is open", until: 0 });
+      expect(await failed()).not.toHaveProperty("askAgainMs");
+      await subject.ownerSays({ reason: "out of paper", until: 0, broken: true });
+      expect(await failed()).toMatchObject({
+        code: "host-not-now",
+        message: expect.stringContaining("its owner's program 50-owner failed (exit 1): out of paper"),
+      });
+      // Not a trace of it: no record, no timer, no other system.
+      const seen = await observe(a);
+      expect([seen.current, seen.state, seen.revertArmed]).toEqual([before.current, before.state, false]);
+
+      // The same attempt, once nobody objects; whoever objects then is not asked any more.
+      await subject.ownerSays(null);
+      await activate(a);
+      await subject.ownerSays({ reason: "the shop is open", until: 0 });
+      await until(a, "activated");
+      await activate(a);
+      await commit(a);
+      await revert(a);
+      expect(await until(a, "reverted")).toMatchObject({ current: a.from, profile: a.from });
+
+      const b = await begin("good", { confirmTimeoutMs: 60_000, ignoreConsent: true });
+      await activate(b);
+      await until(b, "activated");
+      await revert(b);
+      await until(b, "reverted");
+      await subject.ownerSays(null);
     });
 
     it("refuses a host that has moved", async () => {

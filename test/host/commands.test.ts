@@ -40,10 +40,12 @@ describe("host commands", () => {
     expect(sent(hostCommands.activate("sudo", { ...a, ignoreUnits: ["a.service", "b.service"] }))).toEqual({
       line: "sudo -n sh -s",
       name: "activate",
-      parameters: { ...named, MAY_REBOOT: "1", IGNORE_UNITS: "a.service\nb.service" },
+      parameters: { ...named, MAY_REBOOT: "1", IGNORE_UNITS: "a.service\nb.service", IGNORE_CONSENT: "" },
     });
-    expect(sent(hostCommands.activate("root", { ...a, mayReboot: false })).parameters).toMatchObject({
+    const bold = { ...a, mayReboot: false, ignoreConsent: true };
+    expect(sent(hostCommands.activate("root", bold)).parameters).toMatchObject({
       MAY_REBOOT: "",
+      IGNORE_CONSENT: "1",
     });
     expect(sent(hostCommands.commit("root", a))).toEqual({
       line: "sh -s",

@@ -45,6 +45,13 @@ const ended = (a: Activation) =>
     return seen && ["activated", "reverted"].includes(seen.state?.phase ?? "") ? seen : null;
   });
 
+/** Nobody confirmed it: the next one may begin. */
+const wentBack = (a: Activation) =>
+  waitFor("the way back", async () => {
+    const seen = await observe(a);
+    return seen.state?.phase === "reverted" && !seen.revertArmed;
+  });
+
 describe("lab fault", () => {
   it("unreachable: nobody gets in until it is cleared", async () => {
     expect(await fault("unreachable")).toMatchObject({ reachable: false, faults: ["unreachable"] });
@@ -58,6 +65,22 @@ describe("lab fault", () => {
     expect(await codeOf(observe())).toBe("host-key-changed");
     await fault("none");
     expect((await observe()).hostname).toBe("node-01");
+  });
+
+  it("no-consent: nothing is activated, and it says why", async () => {
+    await fault("no-consent");
+    const a = await newActivation();
+    await test.driver.stage(host(), a, { signal });
+    const refusal = await test.driver.activate(host(), a, { signal }).catch((error: unknown) => error);
+    expect(refusal).toMatchObject({
+      code: "host-not-now",
+      message: "node-01: not now: lab fault (50-owner)",
+    });
+    expect((await observe(a)).current).toBe(a.from);
+    await fault("none");
+    await test.driver.activate(host(), a, { signal });
+    expect((await ended(a)).current).toBe(a.to);
+    await wentBack(a);
   });
 
   it("bad-health: the host reverts itself and says which unit failed", async () => {

@@ -1,5 +1,5 @@
 import { labRelease } from "../../src/lab/index.ts";
-import { withMemory } from "../../src/lab/machine/model.ts";
+import { withDisk, withMemory } from "../../src/lab/machine/model.ts";
 import { networkUp } from "../../src/lab/machine/power.ts";
 import { LAB_UNIT, type Behaviour as SimBehaviour } from "../../src/lab/machine/system.ts";
 import { type Behaviour, hostDriverContract } from "../contract/host-driver.ts";
@@ -38,6 +38,9 @@ hostDriverContract("simulator", async () => {
     async powerCycle() {
       await simulated().powerCycle();
       await waitFor("the host", async () => networkUp(simulated().machine()));
+    },
+    async ownerSays(consent) {
+      await simulated().change((m) => ({ machine: withDisk(m, { consent }) }));
     },
     async cutNetwork() {
       await simulated().change((m) => ({ machine: withMemory(m, { networkLost: true }) }));

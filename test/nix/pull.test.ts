@@ -252,6 +252,18 @@ sed -i 's/activated/activating/' "$S/state.json"\n`,
     const busy = machine();
     busy.write("protocol/activate.sh", "exit 42\n");
     expect(busy.pull()).toMatchObject({ code: 0, stdout: "nothing changed\n" });
+    const unwilling = machine();
+    const says = "macula-fleet: not now: the shop is open (10-shop)";
+    const agrees = unwilling.read("protocol/activate.sh");
+    unwilling.write("protocol/activate.sh", `echo "${says}" >&2; exit 52\n`);
+    expect(unwilling.pull()).toMatchObject({ code: 0, stdout: "nothing changed\n" });
+    expect([unwilling.exists("state/pull-trying"), unwilling.exists("state/pull-bad")]).toEqual([
+      false,
+      false,
+    ]);
+    // It is asked again the next time, and nothing is held against the target.
+    unwilling.write("protocol/activate.sh", agrees);
+    expect(unwilling.pull().stdout).toBe(`committed ${unwilling.target}\n`);
     const unsigned = machine();
     unsigned.program("nix-store", "exit 1");
     expect(unsigned.pull().code).toBe(1);

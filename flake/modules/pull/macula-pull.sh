@@ -1,5 +1,5 @@
 # macula-pull URL CONFIRM-SECONDS: move this machine to the system published at URL, or stay where it is.
-# Exit 0 at the target (or nothing to do, held, busy), 1 went back or could not.
+# Exit 0 at the target (or nothing to do, held, busy, not now), 1 went back or could not.
 #
 # The machine is its own controller: the scripts of the host protocol in $MACULA_PROTOCOL arm the way back, activate in
 # a unit of its own, commit and revert. This program only fetches, judges and remembers what failed.
@@ -166,7 +166,7 @@ ask activate
 rc=$?
 case $rc in
   0) judge ;;
-  42 | 43) rc=0 ;; # busy or held meanwhile
+  42 | 43 | 52) rc=0 ;; # busy or held meanwhile, or its owner says: not now
   *) rc=1 ;;
 esac
 rm -f "$state/pull-trying"

@@ -27,6 +27,15 @@ export interface Note {
   readonly time: number;
 }
 
+/** What a program of the owner answers before an activation. */
+export interface OwnersNo {
+  readonly reason: string;
+  /** Seconds since the epoch, as it says itself; 0: it does not say. */
+  readonly until: number;
+  /** It fails instead of answering. */
+  readonly broken?: true;
+}
+
 /** A hold whose end has passed does not count. */
 export const holds = (hold: Note, now: number): boolean => hold.time === 0 || now / 1000 < hold.time;
 
@@ -47,6 +56,8 @@ export interface Disk {
   readonly state: HostStateFile | null;
   readonly hold: Note | null;
   readonly lock: Note | null;
+  /** `/etc/macula-fleet/consent.d`; null: nobody objects. */
+  readonly consent: OwnersNo | null;
   /** `/var/log/macula-fleet/<run>.log`, lines. */
   readonly logs: Readonly<Record<string, readonly string[]>>;
   /** What a run saved before it went back, see `RunEvidence`. */

@@ -17,6 +17,7 @@ export const emptyDisk: Disk = {
   state: null,
   hold: null,
   lock: null,
+  consent: null,
   logs: {},
   evidence: {},
   guard: null,

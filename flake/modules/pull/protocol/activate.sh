@@ -21,7 +21,7 @@ PROFILE=/nix/var/nix/profiles/system
 SIDE_PROFILE=/nix/var/nix/profiles/system-profiles/macula_fleet
 
 # Refusals; `refusals.ts` maps them.
-R_USAGE=40 R_FENCED=41 R_BUSY=42 R_HELD=43 R_MOVED=44 R_INCOMPLETE=45 R_DISK=46 R_UNSUITABLE=47 R_UNKNOWN=48 R_WENT_BACK=49 R_FAILED=50 R_ALIEN=51
+R_USAGE=40 R_FENCED=41 R_BUSY=42 R_HELD=43 R_MOVED=44 R_INCOMPLETE=45 R_DISK=46 R_UNSUITABLE=47 R_UNKNOWN=48 R_WENT_BACK=49 R_FAILED=50 R_ALIEN=51 R_NOT_NOW=52
 
 refuse() { # CODE SENTENCE
   code=$1
@@ -427,7 +427,7 @@ PROFILE=/nix/var/nix/profiles/system
 SIDE_PROFILE=/nix/var/nix/profiles/system-profiles/macula_fleet
 
 # Refusals; `refusals.ts` maps them.
-R_USAGE=40 R_FENCED=41 R_BUSY=42 R_HELD=43 R_MOVED=44 R_INCOMPLETE=45 R_DISK=46 R_UNSUITABLE=47 R_UNKNOWN=48 R_WENT_BACK=49 R_FAILED=50 R_ALIEN=51
+R_USAGE=40 R_FENCED=41 R_BUSY=42 R_HELD=43 R_MOVED=44 R_INCOMPLETE=45 R_DISK=46 R_UNSUITABLE=47 R_UNKNOWN=48 R_WENT_BACK=49 R_FAILED=50 R_ALIEN=51 R_NOT_NOW=52
 
 refuse() { # CODE SENTENCE
   code=$1
@@ -893,7 +893,7 @@ PROFILE=/nix/var/nix/profiles/system
 SIDE_PROFILE=/nix/var/nix/profiles/system-profiles/macula_fleet
 
 # Refusals; `refusals.ts` maps them.
-R_USAGE=40 R_FENCED=41 R_BUSY=42 R_HELD=43 R_MOVED=44 R_INCOMPLETE=45 R_DISK=46 R_UNSUITABLE=47 R_UNKNOWN=48 R_WENT_BACK=49 R_FAILED=50 R_ALIEN=51
+R_USAGE=40 R_FENCED=41 R_BUSY=42 R_HELD=43 R_MOVED=44 R_INCOMPLETE=45 R_DISK=46 R_UNSUITABLE=47 R_UNKNOWN=48 R_WENT_BACK=49 R_FAILED=50 R_ALIEN=51 R_NOT_NOW=52
 
 refuse() { # CODE SENTENCE
   code=$1
@@ -1379,7 +1379,7 @@ PROFILE=/nix/var/nix/profiles/system
 SIDE_PROFILE=/nix/var/nix/profiles/system-profiles/macula_fleet
 
 # Refusals; `refusals.ts` maps them.
-R_USAGE=40 R_FENCED=41 R_BUSY=42 R_HELD=43 R_MOVED=44 R_INCOMPLETE=45 R_DISK=46 R_UNSUITABLE=47 R_UNKNOWN=48 R_WENT_BACK=49 R_FAILED=50 R_ALIEN=51
+R_USAGE=40 R_FENCED=41 R_BUSY=42 R_HELD=43 R_MOVED=44 R_INCOMPLETE=45 R_DISK=46 R_UNSUITABLE=47 R_UNKNOWN=48 R_WENT_BACK=49 R_FAILED=50 R_ALIEN=51 R_NOT_NOW=52
 
 refuse() { # CODE SENTENCE
   code=$1
@@ -1785,9 +1785,85 @@ main < /dev/null
 MACULA_FLEET_PROGRAM
 }
 
+# What the owner of this host has to say: programs in consent.d, asked before anything is changed. None there: consent.
+CONSENT_DIR=/etc/macula-fleet/consent.d
+CONSENT_SECONDS=10 # each
+
+# Runs one program, bounded: neither what it leaves running nor a flood of words may keep anybody. Sets ANSWER and SAID.
+ask_owner() { # PROGRAM SECONDS
+  SAID=$({
+    (
+      # Its own business again: what we ignore, it would inherit.
+      trap - HUP PIPE
+      cd /
+      export MACULA_FROM="$FROM" MACULA_TO="$TO" MACULA_MODE="$MODE"
+      exec timeout -k 2 "$2" "$1" < /dev/null 9>&-
+    )
+    echo "$?" > "$RUN_DIR/consent"
+  } 2>&1 | timeout "$(($2 + 3))" sh -c 'dd bs=1 count=2000 2>/dev/null; exec cat > /dev/null')
+  ANSWER=$(cat "$RUN_DIR/consent" 2>/dev/null)
+  rm -f "$RUN_DIR/consent"
+}
+
+words() { tr '\001-\011\013-\037\177' ' ' | sed -e 's/^ *//' -e 's/ *$//' -e '/^$/d' | cut -c 1-200; }
+
+not_consented() { # PROGRAM REASON SECONDS-FROM-NOW SENTENCE
+  printf '{"schema":1,"by":%s,"reason":%s,"askAgainIn":%s}\n' "$(json_str "$1")" "$(json_str "$2")" "$3"
+  refuse "$R_NOT_NOW" "$4"
+}
+
+# Exit 21: not now, with a first line that says why and `until=` a time. What fails has not consented.
+judge_owner() { # NAME SECONDS
+  case $ANSWER in
+    0) return 0 ;;
+    21) ;;
+    124 | 137) not_consented "$1" "no answer" null "its owner's program $1 gave no answer within $2 s" ;;
+    *)
+      why=$(printf '%s\n' "$SAID" | words | tail -n 1)
+      not_consented "$1" "failed" null "its owner's program $1 failed (exit ${ANSWER:-unknown})${why:+: $why}"
+      ;;
+  esac
+  reason=$(printf '%s\n' "$SAID" | words | sed '/^until=/d' | head -n 1)
+  until=$(printf '%s\n' "$SAID" | words | sed -n 's/^until=//p' | head -n 1)
+  sentence="not now: ${reason:-no reason given} ($1)"
+  [ -n "$until" ] || not_consented "$1" "$reason" null "$sentence"
+  # Seconds since the epoch, or whatever `date` takes for a time, by this host's clock and zone.
+  case $until in *[!0-9]*) at=$until ;; *) at=@$until ;; esac
+  at=$(date -d "$at" +%s 2>/dev/null) || not_consented "$1" "$reason" null "$sentence; until=$until is no time"
+  left=$((at - $(date +%s)))
+  [ "$left" -gt 0 ] || not_consented "$1" "$reason" null "$sentence"
+  not_consented "$1" "$reason" "$left" "$sentence, until $(date -d "@$at" '+%Y-%m-%d %H:%M %Z')"
+}
+
+# True if anybody was asked. A word to activate that left no trace by then counts as never begun (`lateWordMs`): all of
+# them together have no longer, or the host could change when nobody expects it any more.
+ask_owners() { # BEGAN: when the word arrived, by uptime
+  asked=1
+  all=$((CONFIRM_TIMEOUT / 4))
+  [ "$all" -le 30 ] || all=30
+  [ "$all" -ge 2 ] || all=2
+  ends=$(($1 + all))
+  for program in "$CONSENT_DIR"/*; do
+    name=${program##*/}
+    case $name in *'~') continue ;; esac
+    if [ -L "$program" ] && [ ! -e "$program" ]; then
+      not_consented "$name" "failed" null "its owner's program $name is a link to nothing"
+    fi
+    [ -f "$program" ] && [ -x "$program" ] || continue
+    asked=0
+    limit=$((ends - $(uptime_s)))
+    [ "$limit" -gt 0 ] || not_consented "$name" "no answer" null "there was no time left to ask its owner's program $name"
+    [ "$limit" -le "$CONSENT_SECONDS" ] || limit=$CONSENT_SECONDS
+    ask_owner "$program" "$limit"
+    judge_owner "$name" "$limit"
+  done
+  return "$asked"
+}
+
 # Starts one activation: record, arm the way back, then start. Whoever asked may be gone by the next line.
 RUN=${RUN-} ATTEMPT=${ATTEMPT-} FENCE=${FENCE-} FROM=${FROM-} TO=${TO-} MODE=${MODE-test}
 CONFIRM_TIMEOUT=${CONFIRM_TIMEOUT-} MAY_REBOOT=${MAY_REBOOT-} IGNORE_UNITS=${IGNORE_UNITS-}
+IGNORE_CONSENT=${IGNORE_CONSENT-}
 
 start() {
   unit_alive "$U-revert.timer" || arm_revert "$CONFIRM_TIMEOUT" || refuse "$R_UNSUITABLE" "the revert timer could not be armed"
@@ -1799,12 +1875,23 @@ start() {
   }
 }
 
+as_expected() {
+  if [ -e /run/nixos/switch-to-configuration.lock ] && ! flock -n /run/nixos/switch-to-configuration.lock true; then
+    refuse "$R_BUSY" "somebody else is switching this host"
+  fi
+  current=$(link /run/current-system)
+  [ "$current" = "$FROM" ] || refuse "$R_MOVED" "this host runs $current, not $FROM"
+  nix-store --check-validity "$FROM" "$TO" 2>/dev/null && [ -e "$TO/nixos-version" ] || refuse "$R_INCOMPLETE" "$TO is not complete in this store"
+  [ -x "$FROM/bin/switch-to-configuration" ] || refuse "$R_UNSUITABLE" "there is no way back: $FROM cannot switch"
+}
+
 main() {
   need_run "$RUN" && need_number "$ATTEMPT" && need_number "$FENCE" && need_number "$CONFIRM_TIMEOUT"
   need_system "$FROM" && need_system "$TO"
   case $MODE in test | boot) ;; *) refuse "$R_USAGE" "not a mode: $MODE" ;; esac
   [ -d /run/systemd/system ] && command -v systemd-run > /dev/null || refuse "$R_UNSUITABLE" "systemd is not running here"
   command -v flock > /dev/null || refuse "$R_UNSUITABLE" "flock was not found"
+  began=$(uptime_s)
   lock 20
   state_load || :
   check_fence "$FENCE"
@@ -1823,14 +1910,10 @@ main() {
   for unit in "$U-activate.service" "$U-revert.service" "$U-revert.timer" "$U-commit.service"; do
     ! unit_alive "$unit" || refuse "$R_BUSY" "$unit of an earlier attempt is active"
   done
-  if [ -e /run/nixos/switch-to-configuration.lock ] && ! flock -n /run/nixos/switch-to-configuration.lock true; then
-    refuse "$R_BUSY" "somebody else is switching this host"
-  fi
-  current=$(link /run/current-system)
-  [ "$current" = "$FROM" ] || refuse "$R_MOVED" "this host runs $current, not $FROM"
-  nix-store --check-validity "$FROM" "$TO" 2>/dev/null && [ -e "$TO/nixos-version" ] || refuse "$R_INCOMPLETE" "$TO is not complete in this store"
-  [ -x "$FROM/bin/switch-to-configuration" ] || refuse "$R_UNSUITABLE" "there is no way back: $FROM cannot switch"
+  as_expected
   [ "$MODE" = test ] || can_boot_once || refuse "$R_UNSUITABLE" "the boot loader ($(loader)) cannot boot a system only once"
+  # What was true before its owner was asked may have changed by now.
+  if [ -z "$IGNORE_CONSENT" ] && ask_owners "$began"; then as_expected; fi
 
   rm -rf "$D" "$LOG_DIR/$RUN.failed" "$LOG_DIR/$RUN.journal"
   prepare_run || refuse "$R_DISK" "cannot write $D and $LOG_DIR"

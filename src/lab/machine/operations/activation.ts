@@ -30,6 +30,26 @@ function checkHolds(m: Machine, now: number): void {
   if (lock) throw new Refused("held", `locked by ${lock.by}: ${lock.reason}`);
 }
 
+/** In the lab there is one program, and what it says is data. */
+const PROGRAM = "50-owner";
+
+function askOwners(m: Machine, now: number): void {
+  const no = m.disk.consent ?? (m.faults.includes("no-consent") ? { reason: "lab fault", until: 0 } : null);
+  if (no === null) return;
+  const left = no.broken ? 0 : Math.ceil(no.until - now / 1000);
+  const answer = {
+    schema: 1,
+    by: PROGRAM,
+    reason: no.broken ? "failed" : no.reason,
+    askAgainIn: left > 0 ? left : null,
+  };
+  if (no.broken)
+    throw new Refused("notNow", `its owner's program ${PROGRAM} failed (exit 1): ${no.reason}`, answer);
+  const end =
+    left > 0 ? `, until ${new Date(no.until * 1000).toISOString().slice(0, 16).replace("T", " ")} UTC` : "";
+  throw new Refused("notNow", `not now: ${no.reason} (${PROGRAM})${end}`, answer);
+}
+
 function runOf(p: Parameters): Run {
   return {
     run: needRun(p),
@@ -61,6 +81,7 @@ export const activate: Operation = (m, p, now) => {
   if (!m.disk.store[run.from] || !isSystem(m, run.to)) {
     throw new Refused("incomplete", `${run.to} is not complete in this store`);
   }
+  if ((p.IGNORE_CONSENT ?? "") === "") askOwners(m, now);
   const recorded = withDisk(m, {
     roots: { ...m.disk.roots, [`${run.run}-from`]: run.from, [`${run.run}-to`]: run.to },
     state: {

@@ -27,13 +27,16 @@ export const REFUSAL = {
   wentBack: 49,
   failed: 50,
   alien: 51,
+  notNow: 52,
 } as const;
 
 export class Refused extends Error {
   readonly exit: number;
-  constructor(kind: keyof typeof REFUSAL, message: string) {
+  readonly stdout: string;
+  constructor(kind: keyof typeof REFUSAL, message: string, json?: unknown) {
     super(message);
     this.exit = REFUSAL[kind];
+    this.stdout = json === undefined ? "" : `${JSON.stringify(json)}\n`;
   }
 }
 
@@ -52,7 +55,7 @@ export function perform(operation: Operation, m: Machine, p: Parameters, now: nu
     return operation(m, p, now);
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
-    return { machine: m, exit: error.exit, stdout: "", stderr: `macula-fleet: ${error.message}\n` };
+    return { machine: m, exit: error.exit, stdout: error.stdout, stderr: `macula-fleet: ${error.message}\n` };
   }
 }
 
