@@ -33,6 +33,7 @@ export const POLICY_OPTIONS: readonly OptionSpec[] = [
   ["--reboot <when>", "never, if-needed or always", "if-needed"],
   ["--urgent", "security fix: canary soak 5m, waves 25%,100%, twice as parallel; every guard stays"],
   ["--ignore-windows", "start outside of maintenance windows"],
+  ["--ignore-consent", "do not ask the programs of hosts' owners (consent.d)"],
   ["--force", "also hosts that run something unexpected"],
 ];
 
@@ -73,6 +74,7 @@ export const PolicyOptions = z.object({
   reboot: z.enum(["never", "if-needed", "always"]).optional(),
   urgent: z.boolean().default(false),
   ignoreWindows: z.boolean().default(false),
+  ignoreConsent: z.boolean().default(false),
   force: z.boolean().default(false),
 });
 export type PolicyOptions = z.output<typeof PolicyOptions>;
@@ -112,6 +114,7 @@ export function overridePolicy(inventory: Inventory, o: PolicyOptions): Overridd
     },
     windows: o.ignoreWindows ? [] : base.windows,
     reboot: o.reboot ?? base.reboot,
+    ...(o.ignoreConsent ? { ignoreConsent: true } : {}),
   };
   verify(policy);
   const sites = o.ignoreWindows

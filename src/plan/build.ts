@@ -193,5 +193,8 @@ function warningsOf(hosts: readonly PlannedHost[], input: PlanInput): string[] {
       ? `${h.name} is the only bootstrap host: nobody can join the mesh while it restarts its services`
       : `${h.name} is the only gateway of ${h.site ?? "its site"}: its site is offline while it restarts its network`,
   );
-  return [...troubled, ...spof];
+  const unasked = input.inventory.policy.ignoreConsent
+    ? ["hosts are changed whatever their owners' programs say"]
+    : [];
+  return [...troubled, ...unasked, ...spof];
 }

@@ -56,6 +56,8 @@ export interface Policy {
     readonly perSite?: number;
   };
   readonly perSite: { readonly activating: number; readonly copying: number };
+  /** Hosts are changed against the will of their owners' programs: only ever an operator's word, for one run. */
+  readonly ignoreConsent?: true;
   /** Hosts copied to at the same time, in the whole fleet. */
   readonly copyParallel: number;
   readonly roles: Readonly<Partial<Record<Role, RolePolicy>>>;

@@ -8,7 +8,7 @@ export type Effect =
   | { readonly kind: "stage"; readonly host: string }
   /** Is everybody else of its critical group healthy right now, and who of those given up is still at it? */
   | { readonly kind: "guard"; readonly host: string }
-  | { readonly kind: "activate"; readonly host: string }
+  | { readonly kind: "activate"; readonly host: string; readonly ignoreConsent?: true }
   | { readonly kind: "check"; readonly host: string; readonly soaking: boolean }
   | { readonly kind: "commit"; readonly host: string }
   /** Idempotent: starts the revert, then observes. `reason` for the host's own record. */

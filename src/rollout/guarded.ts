@@ -68,7 +68,13 @@ export function guarded(
       ...seen,
       moved(state, host, "activating", msg, { fence: context.fence, deadline, mode: host.mode }),
     ],
-    effects: [{ kind: "activate", host: host.name }],
+    effects: [
+      {
+        kind: "activate",
+        host: host.name,
+        ...(context.rules.ignoresConsent(state.plan) ? { ignoreConsent: true } : {}),
+      },
+    ],
   };
 }
 

@@ -19,6 +19,8 @@ export interface HostProgress {
   readonly retryAt: number | null;
   /** Transient failures in a row, for the backoff. */
   readonly tries: number;
+  /** Since when its owner has been answering "not now" to this attempt, ms since the epoch; null: not asked, or agreed. */
+  readonly notNowSince: number | null;
   /** Last time it answered, ms since the epoch; null: not yet in this run. */
   readonly contactAt: number | null;
   /** When the journal last said anything about it, ms since the epoch, and in which place. */
@@ -59,6 +61,8 @@ export const CONTACT_CODES: ReadonlySet<string> = new Set([
 ]);
 /** It answers, and what it was told before is not over there. */
 export const STILL_AT_IT = "host-busy";
+/** Its owner does not want it to be changed now. */
+export const NOT_NOW = "host-not-now";
 /** It does not answer now: in trouble for want of contact, or given up as lost. */
 export const isSilent = (h: HostProgress): boolean =>
   h.troubleSince !== null

@@ -4,9 +4,9 @@ import { about, iso, moved, runMoved } from "./bodies.ts";
 import type { Context } from "./context.ts";
 import type { EffectKind } from "./effects.ts";
 import type { EventBody } from "./events.ts";
-import { STILL_AT_IT } from "./host-progress.ts";
+import { NOT_NOW, STILL_AT_IT } from "./host-progress.ts";
 import type { HostProgress, RolloutState } from "./state.ts";
-import { backoffMs, pollMs } from "./timing.ts";
+import { backoffMs, consentMs, pollMs } from "./timing.ts";
 
 export function interpretFailure(
   state: RolloutState,
@@ -45,6 +45,7 @@ export function interpretFailure(
       if (kind !== "activate") return [soon()];
       // Refused before anything began: the host is as it was.
       if (failure.code === "host-held") return [putOff(state, host, data)];
+      if (failure.code === NOT_NOW) return [notNow(state, host, failure.askAgainMs, data, context)];
       if (failure.code === "copy-failed")
         return [moved(state, host, "staging", "its closure is not complete any more: copied again")];
       if (failure.code === "plan-stale") return ends("drifted");
@@ -106,6 +107,21 @@ function fenced(
   ];
 }
 
+/** Its owner was asked and does not agree: asked again when it said, or ever more rarely, for as long as the run waits. */
+function notNow(
+  state: RolloutState,
+  host: HostProgress,
+  askAgainMs: number | undefined,
+  failure: NonNullable<HostProgress["failure"]>,
+  { now }: Context,
+): EventBody {
+  const { policy } = state.plan;
+  const waited = Math.max(0, now - (host.notNowSince ?? now));
+  const pause = askAgainMs ?? Math.max(backoffMs({ ...host, tries: 0 }, policy), waited);
+  if (waited + pause > consentMs(policy)) return putOff(state, host, failure);
+  return moved(state, host, "staged", failure.message, { failure, deadline: iso(now + pause) });
+}
+
 function givesUp(state: RolloutState, host: HostProgress, { now }: Context): boolean {
   if (state.status === "paused") return false; // An outage is on: nobody is counted out for it.
   return now - (host.troubleSince ?? now) >= state.plan.policy.offline.unreachableDeadlineMs;
@@ -117,7 +133,7 @@ function putOff(
   failure: NonNullable<HostProgress["failure"]>,
 ): EventBody {
   const to = { defer: "deferred", fail: "failed", skip: "skipped" } as const;
-  const held = failure.code === "host-held" || failure.code === "host-busy";
+  const held = ["host-held", "host-busy", NOT_NOW].includes(failure.code);
   return moved(
     state,
     host,

@@ -77,7 +77,11 @@ async function run(
       return { effect, ok: true, readings, givenUp };
     }
     case "activate":
-      await driver.activate(host, activation, { signal });
+      await driver.activate(
+        host,
+        effect.ignoreConsent ? { ...activation, ignoreConsent: true } : activation,
+        { signal },
+      );
       return { effect, ok: true };
     case "check": {
       const results = await driver.check(host, {

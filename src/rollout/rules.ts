@@ -22,6 +22,8 @@ export interface Rules {
   readonly fits: typeof fits;
   /** Why the host itself does not want to be changed; null: it does not mind. */
   readonly refusal: (seen: Observation) => string | null;
+  /** Is a host changed without asking its owner? */
+  readonly ignoresConsent: (plan: Plan) => boolean;
   /** May the next wave begin, this one being done? */
   readonly gateOpen: (state: RolloutState, wave: number) => boolean;
   /** Hosts of a new run that an unfinished one still has. */
@@ -44,6 +46,7 @@ export const RULES: Rules = {
   fits,
   refusal: ({ hold, lock }) =>
     hold ? `held by ${hold.by}: ${hold.reason}` : lock ? `locked by ${lock.by}: ${lock.reason}` : null,
+  ignoresConsent: ({ policy }) => policy.ignoreConsent === true,
   gateOpen: (state, wave) => state.plan.policy.promote === "auto" || state.promotedTo >= wave,
   taken: (plan, { plan: theirs }) => {
     const ours = new Set(plan.hosts.map((h) => h.name));

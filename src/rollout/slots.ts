@@ -80,6 +80,7 @@ export function obstacle(state: RolloutState, context: Context): string | null {
   const [host] = hostsIn(state, "staged");
   const target = host && state.targets.get(host.name);
   if (!target) return null;
+  if (host.notNowSince !== null && host.failure) return host.failure.message;
   const block = context.rules.blockedBy(measure(state, guarding(context), context.elsewhere), target);
   return block === null ? null : `${target.name} waits: ${block.limit}`;
 }

@@ -10,7 +10,7 @@ import {
   TERMINAL_STATES,
 } from "./events.ts";
 import { HostMap } from "./host-map.ts";
-import { attemptKey, CONTACT_CODES, type HostProgress, STILL_AT_IT } from "./host-progress.ts";
+import { attemptKey, CONTACT_CODES, type HostProgress, NOT_NOW, STILL_AT_IT } from "./host-progress.ts";
 import { healthPolicy } from "./timing.ts";
 
 export { attemptKey, type HostProgress, isGivenUp, isSilent } from "./host-progress.ts";
@@ -77,6 +77,7 @@ export function initialState(event: EventOf<"plan">): RolloutState {
     trouble: null,
     retryAt: null,
     tries: 0,
+    notNowSince: null,
     contactAt: null,
     touchedAt: at,
     touchedSeq: event.seq,
@@ -253,6 +254,13 @@ function withHostState(state: RolloutState, event: EventOf<"host.state">, at: nu
       trouble: trouble ? (d.failure?.code ?? null) : null,
       tries: trouble ? host.tries + 1 : 0,
       retryAt: trouble && d.deadline ? Date.parse(d.deadline) : null,
+      // Asking again moves it to and fro: that is one and the same wait.
+      notNowSince:
+        d.failure?.code === NOT_NOW
+          ? (host.notNowSince ?? at)
+          : d.to === "staged" || d.to === "activating"
+            ? host.notNowSince
+            : null,
       contactAt: answered ? at : host.contactAt,
       touchedAt: at,
       touchedSeq: event.seq,

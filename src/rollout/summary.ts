@@ -2,6 +2,7 @@
 import { EXIT } from "../errors.ts";
 import { tally } from "./classes.ts";
 import type { EventBody } from "./events.ts";
+import { NOT_NOW } from "./host-progress.ts";
 import { nextSteps } from "./next.ts";
 import type { RolloutState } from "./state.ts";
 
@@ -9,10 +10,14 @@ export function summarize(state: RolloutState, interrupted: boolean): EventBody 
   const t = tally(state.hosts.values());
   const exit = exitOf(state, interrupted);
   const next = nextSteps(state);
+  const notNow = [...state.hosts.values()].filter(
+    (h) => h.state === "deferred" && h.failure?.code === NOT_NOW,
+  );
+  const unwilling = notNow.length === 0 ? "" : ` (${notNow.length} not now)`;
   return {
     type: "summary",
     level: exit === EXIT.ok ? "info" : "warn",
-    msg: `${state.plan.id} ${state.status.replaceAll("_", " ")}: ${t.ok} updated, ${t.failed} failed, ${t.deferred} deferred, ${t.skipped} skipped, ${t.pending} not started`,
+    msg: `${state.plan.id} ${state.status.replaceAll("_", " ")}: ${t.ok} updated, ${t.failed} failed, ${t.deferred} deferred${unwilling}, ${t.skipped} skipped, ${t.pending} not started`,
     data: {
       state: state.status,
       ...(state.reason === null ? {} : { reason: state.reason }),

@@ -32,6 +32,10 @@ export const healthPolicy = (p: Policy): HealthPolicy => ({
   maxGapMs: p.confirmTimeoutMs,
 });
 
+/** A host whose owner says "not now" is waited for this long, then left for later: no reason to pause a run either. */
+export const consentMs = (p: Policy): number =>
+  Math.min(p.offline.unreachableDeadlineMs, p.progressDeadlineMs / 2);
+
 const FIRST_BACKOFF_MS = 10_000;
 const LONGEST_BACKOFF_MS = 15 * 60_000;
 

@@ -16,6 +16,9 @@ export interface FakeHost {
   reachable: boolean;
   /** Every activation that really began: the proof that nothing is activated twice. */
   activations: string[];
+  /** What its owner's program says, asked for the nth time; null: it agrees. */
+  objection: (nth: number) => { readonly askAgainMs?: number } | null;
+  asked: number;
   revertAt: number | null;
 }
 
@@ -36,6 +39,8 @@ export class FakeFleet implements HostDriver {
       healthy,
       reachable: true,
       activations: [],
+      objection: () => null,
+      asked: 0,
       revertAt: null,
     };
     this.hosts.set(name, host);
@@ -130,6 +135,8 @@ export class FakeFleet implements HostDriver {
     const host = this.#host(h.name, "activate");
     const key = `${a.rollout}/${a.attempt}`;
     if (host.phase !== "none" && host.rollout === a.rollout && host.attempt === a.attempt) return;
+    const no = a.ignoreConsent ? null : host.objection(++host.asked);
+    if (no) throw new FleetError("host-not-now", `${h.name}: not now: the shop is open (10-shop)`, no);
     host.activations.push(key);
     Object.assign(host, {
       phase: "activated",

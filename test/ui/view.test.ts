@@ -279,6 +279,51 @@ describe("what is derived", () => {
   });
 });
 
+describe("hosts whose owners do not consent", () => {
+  const objecting = () => {
+    const { events, plan } = success(5);
+    const name = plan.hosts[1]?.name ?? "";
+    const message = `${name}: not now: the shop is open (10-shop), until 2026-11-23 18:00 CET`;
+    const ts = new Date(START).toISOString();
+    const move = (seq: number, to: "staged" | "deferred", more: object) => ({
+      ...{
+        type: "host.state",
+        level: "warn",
+        msg: message,
+        ts,
+        seq,
+        rollout: plan.id,
+        host: name,
+        attempt: 1,
+      },
+      data: { from: "activating", to, failure: { code: "host-not-now", message, transient: true }, ...more },
+    });
+    const head = events.slice(
+      0,
+      events.findIndex((e) => e.type === "host.state"),
+    );
+    const fold = (event: object) => foldAll([...head, event as (typeof events)[number]]) as ViewState;
+    return {
+      waiting: fold(move(head.length + 1, "staged", { deadline: new Date(START + 720_000).toISOString() })),
+      left: fold(move(head.length + 1, "deferred", {})),
+      name,
+    };
+  };
+
+  it("are told with the answer, and when they are asked again", () => {
+    const { waiting, left, name } = objecting();
+    const screen = liveLines(waiting, { columns: 160, rows: 40, now: START, isLab: false })
+      .map(textOf)
+      .join("\n");
+    expect(screen).toMatch(new RegExp(`${name}.*asks again in 12m.*the shop is open \\(10-shop\\), until`));
+    const end = text(summaryLines(left, { now: START }));
+    expect(end).toMatch(new RegExp(` not now +1 +${name}  their owners do not consent`));
+    expect(end).toMatch(
+      new RegExp(`why: ${name}  not now: the shop is open \\(10-shop\\), until 2026-11-23 18:00 CET`),
+    );
+  });
+});
+
 describe("the plan", () => {
   const plan = buildPlan(24, {
     excluded: [

@@ -17,6 +17,7 @@ const schema = z.object({
   toGeneration: z.coerce.number("must be a generation number").int().min(1).optional(),
   boot: z.boolean().default(false),
   hold: z.boolean().default(true),
+  ignoreConsent: z.boolean().default(false),
 });
 
 export const command = defineCommand({
@@ -24,6 +25,7 @@ export const command = defineCommand({
   options: [
     ["--to-generation <n>", "this generation; default: the last healthy one before the present"],
     ["--boot", "through a reboot, also where a live switch would do"],
+    ["--ignore-consent", "do not ask the programs of hosts' owners (consent.d)"],
     ["--no-hold", "let the next rollout take the hosts forward again"],
   ],
   examples: ["macula-fleet rollback node-03", "macula-fleet rollback node-03 --to-generation 41 --boot"],
@@ -52,6 +54,7 @@ export const command = defineCommand({
     const policy = {
       ...inventory.policy,
       reboot: options.boot ? ("always" as const) : inventory.policy.reboot,
+      ...(options.ignoreConsent ? { ignoreConsent: true as const } : {}),
     };
     const plan = planTo({
       id: newRunId("b", now),

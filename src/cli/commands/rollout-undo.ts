@@ -14,9 +14,12 @@ import { showPlan } from "../planning.ts";
 
 export const command = defineCommand({
   arguments: [["[id]", "the rollout to undo; default: the latest"]],
-  options: [["--waves", "go in waves again; default: as fast as the guards and limits allow"]],
+  options: [
+    ["--waves", "go in waves again; default: as fast as the guards and limits allow"],
+    ["--ignore-consent", "do not ask the programs of hosts' owners (consent.d)"],
+  ],
   examples: ["macula-fleet rollout undo", "macula-fleet rollout undo r-7 --limit site=gent"],
-  schema: z.object({ waves: z.boolean().default(false) }),
+  schema: z.object({ waves: z.boolean().default(false), ignoreConsent: z.boolean().default(false) }),
   async run(app, { args, options }) {
     const inventory = await app.inventory();
     const store = await app.store(inventory);
@@ -55,7 +58,9 @@ export const command = defineCommand({
     const now = app.clock.now();
     const plan = planUndo(state, {
       id: newRunId("r", now),
-      inventory,
+      inventory: options.ignoreConsent
+        ? { ...inventory, policy: { ...inventory.policy, ignoreConsent: true } }
+        : inventory,
       hosts: await app.hosts(inventory, store),
       now,
       waves: options.waves,

@@ -36,7 +36,7 @@ export function hostLine(view: ViewState, host: HostProgress, o: HostLineOptions
     o.siteCells > 0 && dim(` ${pad(siteOf(view, host.name), o.siteCells)}`),
     "  ",
     pad(stateLabel(host.state, kind), 11),
-    classOf(host.state) === "busy" ? busy(view, host, o) : settled(view, host, kind),
+    classOf(host.state) === "busy" ? busy(view, host, o) : settled(view, host, kind, o.now),
   );
 }
 
@@ -76,14 +76,15 @@ function promise(host: HostProgress, revertsAt: string | null, { now, brief }: H
     : warn(` ${lost}has reverted itself by now unless confirmed`);
 }
 
-function settled(view: ViewState, host: HostProgress, kind: RunKind): Line {
+function settled(view: ViewState, host: HostProgress, kind: RunKind, now: number): Line {
   const incident = view.incidents.get(host.name);
   if (incident && classOf(host.state) === "failed") {
     return line(" ", bad(incident.message), dim(`  → ${shortStatus(view, host.name)}`));
   }
   const reason = exclusion(view, host.name);
   if (reason !== null) return line(dim(` ${reason}`));
-  if (host.failure) return line(dim(` ${host.failure.message}`));
+  const again = host.retryAt === null ? null : warn(` asks again in ${duration(host.retryAt - now)}:`);
+  if (host.failure) return line(again, dim(` ${host.failure.message}`));
   if (host.bytes > 0 && (host.state === "updated" || host.state === "staged"))
     return line(dim(` ${bytes(host.bytes)} copied`));
   const waits = classOf(host.state) === "waiting" && host.wave > 0 && kind !== "install";

@@ -16,7 +16,7 @@ const PURPOSE: readonly (readonly [pattern: RegExp, purpose: string])[] = [
   [/ rollout undo /, "put back what it changed"],
   [/ rollout resume /, "go on"],
   [/ rollout$/, "with a fixed release"],
-  [/ reconcile$/, "the hosts that were away, when they are back"],
+  [/ reconcile$/, "the hosts left for later"],
   [/ --continue/, "go on where it stopped"],
 ];
 

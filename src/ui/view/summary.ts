@@ -1,7 +1,9 @@
 /** The end of every run: what changed, what did not and why, the exact next command. Pure. */
+
+import { type HostProgress, NOT_NOW } from "../../rollout/host-progress.ts";
 import { classOf, isAtRisk, kindOf, type RunKind, stateLabel } from "./classes.ts";
 import { canaryStatistics } from "./confidence.ts";
-import { groupFailures } from "./failures.ts";
+import { type FailureGroup, groupFailures } from "./failures.ts";
 import { bytes, duration, names, versions } from "./format.ts";
 import { pauseText } from "./header.ts";
 import { accent, bad, dim, good, type Line, line, type Span, span, strong, type Tone, warn } from "./line.ts";
@@ -41,7 +43,7 @@ function outcome(view: ViewState): Span {
     case "succeeded":
       return good(`done, every host ${done} or left alone on purpose`);
     case "succeeded_with_stragglers":
-      return warn("done except for hosts that were away");
+      return warn("done except for hosts left for later");
     case "paused":
       return warn(`paused: ${pauseText(run.reason)}${run.detail ? ` (${run.detail})` : ""}`);
     case "rolled_back":
@@ -116,8 +118,14 @@ function buckets(view: ViewState): Bucket[] {
     {
       label: "deferred",
       tone: "warn",
-      hosts: pick((h) => h.state === "deferred"),
+      hosts: pick((h) => h.state === "deferred" && !isNotNow(h)),
       note: "away; they catch up when they are back",
+    },
+    {
+      label: "not now",
+      tone: "warn",
+      hosts: pick((h) => h.state === "deferred" && isNotNow(h)),
+      note: "their owners do not consent; they catch up later",
     },
     {
       label: "drifted",
@@ -138,13 +146,26 @@ function buckets(view: ViewState): Bucket[] {
   return filled.some((b) => b.label === all[0]?.label) ? filled : [...all.slice(0, 1), ...filled];
 }
 
+/** Whoever was not consented to, and what their owners said last. */
+function objections(view: ViewState): readonly FailureGroup[] {
+  const open = [...view.run.hosts.values()].filter((h) => h.state === "deferred" || h.state === "staged");
+  return groupFailures(
+    open.filter(isNotNow).flatMap(({ name: host, failure, touchedAt: at }) => {
+      const message = failure?.message.replace(`${host}: `, "") ?? "";
+      return failure ? [{ host, code: failure.code, message, hint: failure.hint ?? null, at }] : [];
+    }),
+  );
+}
+
+const isNotNow = (h: HostProgress): boolean => h.failure?.code === NOT_NOW;
+
 function failedNote(kind: RunKind): string {
   return kind === "install" ? "" : "needs a human";
 }
 
 function reasons(view: ViewState): Line[] {
   const groups = groupFailures(view.incidents.values());
-  return groups.flatMap((g) => [
+  return [...groups, ...objections(view)].flatMap((g) => [
     line(bad(" why: "), strong(names(g.hosts, 5)), `  ${g.message}`, dim(`  [${g.code}]`)),
     ...(g.hint === null ? [] : [line("      ", dim(`fix: ${g.hint}`))]),
   ]);
