@@ -43,6 +43,8 @@ export const BROKEN: Readonly<Record<string, Rules>> = {
   /** Begins whenever the window is open, however soon that ends. */
   "no-estimate": { ...RULES, fits: (windows, now) => windowState(windows, now).open },
   "deaf-to-refusals": { ...RULES, refusal: () => null },
+  /** Changes hosts whatever their owners say. */
+  "deaf-to-owners": { ...RULES, ignoresConsent: () => true },
   "open-gates": { ...RULES, gateOpen: () => true },
   /** Two runs may have the same hosts. */
   "no-overlap-guard": { ...RULES, taken: () => [] },

@@ -11,6 +11,8 @@ const NAMES = [
   "waitsForWindows",
   "refusals",
   "notNow",
+  "ownersWaitedFor",
+  "ownersDeferred",
   "rivals",
   "interleaved",
 ] as const;
@@ -30,6 +32,8 @@ const WORDS: Readonly<Record<Count, string>> = {
   waitsForWindows: "waits for windows",
   refusals: "hosts refused by hold or lock",
   notNow: 'checks answered "not now"',
+  ownersWaitedFor: "waits for an owner's consent",
+  ownersDeferred: "left for later by their owner",
   rivals: "rival controllers",
   interleaved: "activations while another rollout had hosts in flight",
 };

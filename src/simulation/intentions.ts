@@ -19,14 +19,20 @@ export interface Intentions {
   readonly refusals: number;
   /** Retries of named hosts, promotions to a wave or past all. */
   readonly words: number;
+  /** What the programs of hosts' owners answer comes from one more stream. */
+  readonly ownersLuck: Random;
+  /** How often one of them says "not now", or fails. */
+  readonly objections: number;
   /** More controllers for whatever run there is. */
   readonly rivals: number;
 }
 
 const SALT = 0x776f726c;
+const OWNERS_SALT = 0x6f776e65;
 
 export function intentionsOf(seed: number): Intentions {
   const luck = new Random(seed ^ SALT);
+  const ownersLuck = new Random(seed ^ OWNERS_SALT);
   const busy = luck.chance(0.65);
   const some = (n: number): number => (luck.chance(0.45) && busy ? n : 0);
   return {
@@ -37,6 +43,8 @@ export function intentionsOf(seed: number): Intentions {
     reopen: some(0.5),
     refusals: some(luck.int(1, 5)),
     words: some(luck.int(1, 4)),
+    ownersLuck,
+    objections: ownersLuck.chance(0.35) ? ownersLuck.int(1, 5) : 0,
     rivals: some(luck.int(1, 2)),
   };
 }

@@ -151,7 +151,12 @@ export function createModelDriver(world: World, me: Controller, options: ModelDr
     activate: (host, activation, o) =>
       send(host.name, o, () => {
         options.asked?.(host.name, activation);
-        script(host.name, "activate", { ...parameters(activation), MAY_REBOOT: "1", MODE: activation.mode });
+        script(host.name, "activate", {
+          ...parameters(activation),
+          MAY_REBOOT: "1",
+          MODE: activation.mode,
+          IGNORE_CONSENT: activation.ignoreConsent ? "1" : "",
+        });
       }),
     check: (host, o) =>
       send(host.name, o, () => {

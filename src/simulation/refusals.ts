@@ -1,4 +1,4 @@
-/** Hosts that do not want to be changed: held with or without an end, locked, or busy for their users just now. */
+/** Hosts that do not want to be changed: held, locked, busy for their users just now, or their owner says no. */
 import { withDisk } from "../lab/machine/model.ts";
 import type { Targets } from "./misfortune.ts";
 import type { Random } from "./random.ts";
@@ -37,9 +37,29 @@ const notNow: Refusal = (t, host, luck) => {
   t.world.notNowUntil(host, t.world.scheduler.now + s * 1000);
 };
 
+/** A program of its owner says no, and now and then until when; that is not always true. Or it fails. */
+const withoutConsent: Refusal = (t, host, luck) => {
+  const s = luck.int(5, luck.chance(0.2) ? 3600 : 120);
+  const says = luck.chance(0.5) ? seconds(t) + (luck.chance(0.7) ? s : luck.int(1, 600)) : 0;
+  const broken = luck.chance(0.2) ? { broken: true as const } : {};
+  t.note(`${host}: its owner does not consent for ${s} s`);
+  const consent = { reason: "the shop is open", until: says, ...broken };
+  t.world.change(host, (m) => withDisk(m, { consent }));
+  t.world.scheduler.after(s * 1000, () =>
+    t.world.change(host, (m) => (m.disk.consent === consent ? withDisk(m, { consent: null }) : m)),
+  );
+};
+
 export function scheduleRefusals(t: Targets, luck: Random, count: number): void {
   for (let i = 0; i < count; i++) {
     const refusal = luck.pick([heldFor, heldFor, heldUntilTold, locked, notNow, notNow]);
     t.world.scheduler.after(luck.int(0, t.troubleMs), () => refusal(t, luck.pick(t.world.hosts), luck));
   }
+}
+
+export function scheduleObjections(t: Targets, luck: Random, count: number): void {
+  for (let i = 0; i < count; i++)
+    t.world.scheduler.after(luck.int(0, t.troubleMs), () =>
+      withoutConsent(t, luck.pick(t.world.hosts), luck),
+    );
 }

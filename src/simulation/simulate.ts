@@ -10,7 +10,7 @@ import { schedule, type Targets } from "./misfortune.ts";
 import { randomWord } from "./operator.ts";
 import { People } from "./people.ts";
 import { Random } from "./random.ts";
-import { scheduleRefusals } from "./refusals.ts";
+import { scheduleObjections, scheduleRefusals } from "./refusals.ts";
 import { Runs, type Stage } from "./runs.ts";
 import { makeScenario } from "./scenario.ts";
 import { Scheduler } from "./scheduler.ts";
@@ -108,6 +108,7 @@ export async function simulate(seed: number, options: SimulationOptions = {}): P
     });
   }
   scheduleRefusals(targets, wish.luck, wish.refusals);
+  scheduleObjections(targets, wish.ownersLuck, wish.objections);
   const people = new People(stage, runs, wish);
 
   /** Every run is over by then, or never: a wave may have to wait for tomorrow's windows, and the next one again. */

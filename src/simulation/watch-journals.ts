@@ -2,6 +2,7 @@
 import type { Plan } from "../plan/model.ts";
 import { estimateMs, fits } from "../plan/windows.ts";
 import { type EventOf, type FleetEvent, TERMINAL_STATES } from "../rollout/events.ts";
+import { NOT_NOW } from "../rollout/host-progress.ts";
 import { evolve, type RolloutState } from "../rollout/state.ts";
 import type { Counter } from "./counts.ts";
 
@@ -129,10 +130,18 @@ export class JournalWatch {
     // By the controller's own clock: whether that is right it cannot know.
     if (data.from === "staged" && data.to === "activating" && !fits(windows, Date.parse(ts), need))
       this.#violate(`${host} of ${plan.id} was begun, and ${need} ms do not fit into its window`);
+    if (data.failure?.code === NOT_NOW) this.#notNow(plan.id, host, data);
     const refused = data.failure?.code === "host-held";
     if (data.to === "deferred" && (refused || data.failure === undefined)) this.#counter.add("refusals");
     if (refused && data.to !== "deferred")
       this.#violate(`${host} refused ${plan.id}, and was not left alone but ${data.to}`);
+  }
+
+  /** Whoever is not consented to waits, or is left for later: it neither fails nor stays in anybody's way. */
+  #notNow(run: string, host: string, { from, to }: HostMove["data"]): void {
+    this.#counter.add(to === "deferred" ? "ownersDeferred" : "ownersWaitedFor");
+    if (from !== "activating" || (to !== "staged" && to !== "deferred"))
+      this.#violate(`${host} of ${run}: its owner did not consent, and it went from ${from} to ${to}`);
   }
 
   #onlyNamed(run: string, named: ReadonlySet<string>, events: readonly FleetEvent[]): void {

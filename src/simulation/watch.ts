@@ -101,9 +101,11 @@ export class Watch {
     key: string,
     before: Machine,
   ): void {
-    const { hold, lock } = before.disk;
+    const { hold, lock, consent } = before.disk;
     const { now } = this.#world.scheduler;
     if (lock || (hold && holds(hold, now))) this.violate(`${key} was activated while it was held`);
+    if (consent && !plan.policy.ignoreConsent)
+      this.violate(`${key} was activated although its owner did not consent`);
     if (!this.#clocksLie) {
       if (!isOpenByTheWall(windows, now))
         this.violate(`${key} was activated outside of its maintenance window`);
