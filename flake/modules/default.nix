@@ -6,6 +6,7 @@
     ./base.nix
     ./boot.nix
     ./cache.nix
+    ./consent.nix
     ./console.nix
     ./disk.nix
     ./files.nix

@@ -22,6 +22,19 @@ describeNix("services of the inventory", () => {
     expect(Object.keys(values).filter((path) => path.startsWith("services.restic."))).toEqual([]);
   });
 
+  it("consent.d: programs of its owner, which both rollouts and pull mode ask", () => {
+    const module = (text: string) => temporaryFile("extra.nix", `{ macula.consent = { ${text} }; }`);
+    const shop = `"10-shop" = ''\n[ -e /run/closed ] || exit 21\n'';`;
+    const m = machine(fixture("homelab"), "node-01", { extra: module(shop) });
+    const etc = "environment.etc.macula-fleet/consent.d/10-shop";
+    expect(text(m, `${etc}.text`)).toBe("#!/bin/sh\n[ -e /run/closed ] || exit 21\n");
+    expect(m.values[`${etc}.mode`]).toBe("0755");
+    const odd = module('"a/b" = "exit 0";');
+    expect(machine(fixture("homelab"), "node-01", { extra: odd }).failed).toContainEqual(
+      expect.stringContaining("a/b is no name for a program"),
+    );
+  });
+
   it("NATS: for this machine alone, its streams on disk, taken over from k3OS", () => {
     const m = host({ services: { nats: { enable: true } } });
     expect(m.values).toMatchObject({
