@@ -7,12 +7,14 @@ interface Area {
 
 /** Files that act instead of deciding: held to their word by whole runs (`test/e2e`, `test/simulation`). */
 export const SHELL = [
+  "begin",
   "engine",
   "launch",
   "leftovers",
   "neighbours",
   "perform",
   "remember",
+  "run-lease",
   "store-patience",
   "survey",
 ].map((name) => `src/rollout/${name}.ts`);
