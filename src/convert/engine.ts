@@ -10,7 +10,7 @@ import { Channel } from "../kernel/channel.ts";
 import { Secret } from "../kernel/secret.ts";
 import { moved, runMoved } from "../rollout/bodies.ts";
 import type { FleetEvent, HostState } from "../rollout/events.ts";
-import { LEASE_TTL_MS } from "../rollout/run-lease.ts";
+import { LEASE_TTL_MS, takeLease } from "../rollout/run-lease.ts";
 import { replay } from "../rollout/state.ts";
 import { summarize } from "../rollout/summary.ts";
 import { archiveTexts } from "./backup/archive.ts";
@@ -148,12 +148,8 @@ async function* prepareJournalled(
   signals: Signals,
   archived: Backup | null,
 ): AsyncGenerator<FleetEvent, Backup | null, undefined> {
-  const { store, clock, owner } = deps.install;
-  const lease = await store.lease(`run:${runId}`, owner, LEASE_TTL_MS, clock.now());
-  if (!lease)
-    throw new FleetError("locked", `${runId} is driven by somebody else`, {
-      hint: `macula-fleet rollout watch ${runId}`,
-    });
+  const { store, clock } = deps.install;
+  const lease = await takeLease(runId, deps.install);
   const history = await store.events(runId);
   const state = replay(history);
   const drained = statesOf(history, host.name).includes("saving");

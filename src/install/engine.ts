@@ -11,7 +11,7 @@ import { takenBy } from "../rollout/begin.ts";
 import { runMoved } from "../rollout/bodies.ts";
 import { tally } from "../rollout/classes.ts";
 import { type FleetEvent, TERMINAL_STATES } from "../rollout/events.ts";
-import { LEASE_TTL_MS } from "../rollout/run-lease.ts";
+import { LEASE_TTL_MS, takeLease } from "../rollout/run-lease.ts";
 import { replay } from "../rollout/state.ts";
 import { summarize } from "../rollout/summary.ts";
 import type { Store } from "../store/store.ts";
@@ -68,11 +68,7 @@ export async function* driveInstall(
   signals: { readonly drain: AbortSignal; readonly abort: AbortSignal },
 ): AsyncGenerator<FleetEvent, void, undefined> {
   const { store, clock } = deps;
-  const lease = await store.lease(`run:${runId}`, deps.owner, LEASE_TTL_MS, clock.now());
-  if (!lease)
-    throw new FleetError("locked", `${runId} is driven by somebody else`, {
-      hint: `macula-fleet rollout watch ${runId}`,
-    });
+  const lease = await takeLease(runId, deps);
   const history = await store.events(runId);
   const state = replay(history);
   if (!state) throw new FleetError("rollout-not-found", `there is no run ${runId}`);
