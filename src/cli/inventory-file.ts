@@ -1,5 +1,6 @@
 /** The inventory is its user's file: read anew for each change, and replaced whole, so that no edit of theirs is lost. */
-import { readFile, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
+import { readFile, realpath, stat } from "node:fs/promises";
+import { writeWhole } from "../kernel/write-whole.ts";
 
 export async function editInventory(file: string, change: (text: string) => string): Promise<void> {
   // A link stays one.
@@ -7,11 +8,5 @@ export async function editInventory(file: string, change: (text: string) => stri
   const text = await readFile(real, "utf8");
   const changed = change(text);
   if (changed === text) return;
-  const draft = `${real}.${process.pid}.new`;
-  try {
-    await writeFile(draft, changed, { mode: (await stat(real)).mode, flush: true });
-    await rename(draft, real);
-  } finally {
-    await rm(draft, { force: true });
-  }
+  await writeWhole(real, changed, (await stat(real)).mode & 0o7777);
 }

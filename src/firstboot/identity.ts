@@ -1,7 +1,8 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
 import { z } from "zod";
 import { FleetError } from "../errors.ts";
-import { readIfThere, writeWhole } from "./files.ts";
+import { writeWhole } from "../kernel/write-whole.ts";
+import { readIfThere } from "./files.ts";
 
 /** `identity.json`: an Ed25519 key as base64 and the name that follows from it. Nodes of k3OS wrote the same. */
 const Identity = z.object({ public_key: z.string(), private_key: z.string(), did: z.string() });

@@ -1,8 +1,8 @@
 /** How far a host's retirement is: a file of its own, written before the next step begins, so that it can be gone on with. */
-import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
-import { dirname } from "node:path";
+import { readFile, rm } from "node:fs/promises";
 import { z } from "zod";
 import { FleetError } from "../errors.ts";
+import { writeWhole } from "../kernel/write-whole.ts";
 import { STEPS, type Step } from "./plan.ts";
 
 const Record = z.object({
@@ -44,12 +44,7 @@ export async function openProgress(file: string, host: string, now: () => number
         ...rest,
         done: done === undefined ? state.done : { ...state.done, [done]: time },
       };
-      await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-      const part = `${file}.part`;
-      await using handle = await open(part, "w", 0o600);
-      await handle.writeFile(`${JSON.stringify(state, null, 2)}\n`);
-      await handle.sync();
-      await rename(part, file);
+      await writeWhole(file, `${JSON.stringify(state, null, 2)}\n`, 0o600, 0o700);
     },
   };
 }
