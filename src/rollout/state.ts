@@ -9,8 +9,9 @@ import {
   type RunState,
   TERMINAL_STATES,
 } from "./events.ts";
+import { hostAfter } from "./host-evolve.ts";
 import { HostMap } from "./host-map.ts";
-import { attemptKey, CONTACT_CODES, type HostProgress, NOT_NOW, STILL_AT_IT } from "./host-progress.ts";
+import { attemptKey, type HostProgress } from "./host-progress.ts";
 import { healthPolicy } from "./timing.ts";
 
 export { attemptKey, type HostProgress, isGivenUp, isSilent } from "./host-progress.ts";
@@ -46,20 +47,6 @@ export interface RolloutState {
   /** Nothing happened since the last summary: it still stands. */
   readonly summarized: boolean;
 }
-
-/** Moves the run makes on its own: they say nothing about whether the host answers. */
-const INTENTS: ReadonlySet<HostState> = new Set([
-  "pending",
-  "preflight",
-  "activating",
-  "committing",
-  "reverting",
-  "unknown",
-]);
-
-/** Does this move follow a look at a host where nothing was under way? One that is out of reach may be skipped, too. */
-const isSeenAtRest = ({ to, failure }: EventOf<"host.state">["data"]): boolean =>
-  ["staging", "updated", "reverted"].includes(to) || (to === "skipped" && failure === undefined);
 
 export function initialState(event: EventOf<"plan">): RolloutState {
   const plan = event.data.plan as Plan;
@@ -237,68 +224,8 @@ function withRunState(state: RolloutState, data: EventOf<"rollout.state">["data"
 
 function withHostState(state: RolloutState, event: EventOf<"host.state">, at: number): RolloutState {
   const d = event.data;
-  const next = withHost(state, event.host, (known) => {
-    const again = event.attempt !== undefined && event.attempt > known.attempt;
-    const host = again ? anew(known, event.attempt ?? known.attempt) : known;
-    const moved = d.to !== host.state || again;
-    const trouble = d.failure?.transient === true;
-    const unsettled =
-      d.to === "failed" ? host.unsettled || host.fence !== null : host.unsettled && !isSeenAtRest(d);
-    const answered =
-      d.to === "reverted" || (!CONTACT_CODES.has(d.failure?.code ?? "") && !(moved && INTENTS.has(d.to)));
-    return {
-      ...host,
-      state: d.to,
-      since: moved ? at : host.since,
-      troubleSince: trouble ? (host.troubleSince ?? at) : null,
-      trouble: trouble ? (d.failure?.code ?? null) : null,
-      tries: trouble ? host.tries + 1 : 0,
-      retryAt: trouble && d.deadline ? Date.parse(d.deadline) : null,
-      // Asking again moves it to and fro: that is one and the same wait.
-      notNowSince:
-        d.failure?.code === NOT_NOW
-          ? (host.notNowSince ?? at)
-          : d.to === "staged" || d.to === "activating"
-            ? host.notNowSince
-            : null,
-      contactAt: answered ? at : host.contactAt,
-      touchedAt: at,
-      touchedSeq: event.seq,
-      seenSeq: d.failure ? host.seenSeq : event.seq,
-      fence: d.fence ?? host.fence,
-      previous: d.previous ?? host.previous,
-      baselineFailed: d.baselineFailed ?? host.baselineFailed,
-      mode: d.mode ?? host.mode,
-      bootId: typeof d.detail?.bootId === "string" ? d.detail.bootId : host.bootId,
-      deadline: trouble ? host.deadline : (d.deadline ?? (moved ? null : host.deadline)),
-      // Why it goes back outlives that it cannot be reached for a while.
-      failure:
-        trouble && d.to === "reverting" && host.failure
-          ? host.failure
-          : (d.failure ?? (moved && !["reverting", "reverted"].includes(d.to) ? null : host.failure)),
-      health: moved && (d.to === "confirming" || d.to === "updated") ? unknownHealth : host.health,
-      bytes: host.bytes + (d.bytes ?? 0),
-      committed: d.to === "updated" ? true : d.to === "reverted" ? false : host.committed,
-      unsettled,
-      inFlightAt: !unsettled ? null : d.failure?.code === STILL_AT_IT ? at : host.inFlightAt,
-    };
-  });
+  const next = withHost(state, event.host, (host) => hostAfter(host, event, at));
   return d.to === "updated" && d.from !== "updated" ? { ...next, progressAt: at } : next;
-}
-
-/** A new attempt starts without the marks of the one before. */
-function anew(host: HostProgress, attempt: number): HostProgress {
-  return {
-    ...host,
-    attempt,
-    fence: null,
-    deadline: null,
-    failure: null,
-    health: unknownHealth,
-    evidence: null,
-    committed: false,
-    mode: "test",
-  };
 }
 
 function withHost(
