@@ -5,11 +5,10 @@
 import { hostname, userInfo } from "node:os";
 import { dirname, join } from "node:path";
 import { setFlagsFromString } from "node:v8";
-import { z } from "zod";
 import { FleetError } from "./errors.ts";
+import type { Globals } from "./globals.ts";
 import type { HostSecret } from "./host/driver.ts";
 import type { SshDriver } from "./host/ssh-driver.ts";
-import { parseDuration } from "./inventory/duration.ts";
 import type { LoadedInventory } from "./inventory/load.ts";
 import type { CheckConfig, Host, Inventory } from "./inventory/model.ts";
 import { seedsOf } from "./inventory/seeds.ts";
@@ -40,33 +39,6 @@ export interface Process {
     readonly abortAfter: (ms: number) => void;
   };
 }
-
-const Count = z.coerce
-  .number("must be a whole number")
-  .int("must be a whole number")
-  .min(1, "must be at least 1");
-export const Duration = z.string().transform((text, context) => {
-  const ms = parseDuration(text);
-  if (ms === undefined) {
-    context.addIssue({ code: "custom", message: `"${text}" is not a duration such as 90s, 10m or 2h` });
-    return z.NEVER;
-  }
-  return ms;
-});
-
-export const Globals = z.object({
-  inventory: z.string().optional(),
-  limit: z.string().optional(),
-  output: z.enum(["human", "plain", "json", "ndjson"]).optional(),
-  state: z.string().optional(),
-  forks: Count.default(32),
-  timeout: Duration.optional(),
-  acceptNew: z.boolean().default(false),
-  yes: z.boolean().default(false),
-  color: z.boolean().default(true),
-  verbose: z.boolean().default(false),
-});
-export type Globals = z.output<typeof Globals>;
 
 /** The way to a fleet's hosts and systems. */
 export interface Remote {

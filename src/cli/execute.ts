@@ -1,7 +1,8 @@
 /** Runs one loaded command: options checked, an `App` made for it and taken down after it. */
 import type { z } from "zod";
-import { App, Globals, type Process } from "../app.ts";
+import { App, type Process } from "../app.ts";
 import { type ExitCode, FleetError } from "../errors.ts";
+import { Globals } from "../globals.ts";
 import type { CommandSpec } from "./command.ts";
 
 export interface Invocation {

@@ -126,22 +126,7 @@ export async function carryOut(
 ): Promise<ExitCode> {
   const { inventory, store } = world;
   const { env, cwd } = app.process;
-  const recorded = replay(await store.events(id))?.plan;
-  // A conversion puts back what it saved: an installation would leave the node empty.
-  if (recorded !== undefined && "conversion" in recorded) {
-    const name = recorded.hosts[0]?.name ?? "HOST";
-    throw new FleetError("usage", `${id} is a conversion of ${name}, not an installation`, {
-      hint: `macula-fleet convert ${name} --continue`,
-    });
-  }
-  if (recorded !== undefined && "wipes" in recorded) {
-    const name = recorded.hosts[0]?.name ?? "HOST";
-    throw new FleetError("usage", `${id} erases ${name}, it installs nothing`, {
-      hint: `macula-fleet retire ${name} --wipe`,
-    });
-  }
   const anywhere = findAnywhere(inventory, options.nixosAnywhere, { env, cwd });
-  if (!anywhere.standIn) await checkAnywhere(anywhere.program, app.signal);
   const stateDir = app.stateDir(inventory);
   await mkdir(stateDir, { recursive: true, mode: 0o700 });
   const run = driveInstall(
@@ -218,7 +203,7 @@ async function left(store: Store, id: string): Promise<FleetError> {
 /** Given up on purpose, or done: neither is gone on with. */
 const LEFT: ReadonlySet<string> = new Set(["succeeded", "aborted", "superseded"]);
 
-/** The run named, or the latest that is not done. Throws `rollout-not-found`, `command-refused`. */
+/** The run named, or the latest that is not done. Throws `rollout-not-found`, `command-refused`, and `usage` for what is no installation. */
 export async function unfinishedInstall(store: Store, id: string | undefined): Promise<string> {
   const runs = await store.runs({ kind: "install", limit: 50 });
   const run = runs.find((r) => (id === undefined ? !LEFT.has(r.state) : r.id === id));
@@ -232,5 +217,15 @@ export async function unfinishedInstall(store: Store, id: string | undefined): P
     throw new FleetError("command-refused", `${run.id} was ${run.state}: it is not gone on with`, {
       hint: "look at its machines anew: macula-fleet install --check",
     });
+  const plan = replay(await store.events(run.id))?.plan;
+  // A conversion puts back what it saved: an installation would leave the node empty.
+  if (plan && ("conversion" in plan || "wipes" in plan)) {
+    const name = plan.hosts[0]?.name ?? "HOST";
+    const is =
+      "conversion" in plan
+        ? `is a conversion of ${name}, not an installation`
+        : `erases ${name}, it installs nothing`;
+    throw new FleetError("usage", `${run.id} ${is}`, { hint: goOnCommand(plan) });
+  }
   return run.id;
 }

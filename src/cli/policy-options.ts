@@ -1,7 +1,7 @@
 /** Flags that override the inventory's `rollout:` stanza; the same for `plan` and `rollout`. */
 import { z } from "zod";
-import { Duration } from "../app.ts";
 import { FleetError } from "../errors.ts";
+import { Duration } from "../globals.ts";
 import type { Host, Inventory, Role } from "../inventory/model.ts";
 import { ROLES } from "../inventory/model.ts";
 import { checkPolicy } from "../inventory/policy-check.ts";

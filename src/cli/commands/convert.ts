@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { z } from "zod";
-import { type App, Duration } from "../../app.ts";
+import type { App } from "../../app.ts";
 import { backupOf, driveConvert, statesOf } from "../../convert/engine.ts";
 import { proofsFile } from "../../convert/phases.ts";
 import { type ConversionPlan, isRefused } from "../../convert/plan.ts";
@@ -9,6 +9,7 @@ import { undo } from "../../convert/prepare.ts";
 import { reachedBy, recoveryFrom } from "../../convert/recovery.ts";
 import { proofLines } from "../../convert/view.ts";
 import { EXIT, type ExitCode, FleetError } from "../../errors.ts";
+import { Duration } from "../../globals.ts";
 import { runMoved } from "../../rollout/bodies.ts";
 import type { FleetEvent } from "../../rollout/events.ts";
 import { replay } from "../../rollout/state.ts";
@@ -19,7 +20,7 @@ import { awaitFree } from "../controllers.ts";
 import { conversionPlanLines } from "../convert-view.ts";
 import { type ConvertOptions, type ConvertWorld, convertDeps, makeConversionPlan } from "../converting.ts";
 import { assertAnywhere, follow, recordInstall } from "../install-run.ts";
-import { confirmErasure } from "../installing.ts";
+import { assertHash, confirmErasure } from "../installing.ts";
 import { withLease } from "../lease.ts";
 import { localTarball } from "./install.ts";
 
@@ -99,11 +100,7 @@ export const command = defineCommand({
             hint: "settle them in the inventory and the flake, then say --accept-open",
           });
     }
-    if (options.planHash !== undefined && options.planHash !== plan.hash) {
-      throw new FleetError("plan-stale", "the node is not what it was when this hash was made", {
-        hint: `look again: macula-fleet convert ${conversion.host} --plan`,
-      });
-    }
+    assertHash(plan, options.planHash, `macula-fleet convert ${conversion.host} --plan`);
     // What installs at the end must be there before anything is stopped.
     await assertAnywhere(app, world.inventory, options.nixosAnywhere);
     if (!machine) app.note(shown());

@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { Duration } from "../../app.ts";
 import { browse } from "../../discover/browse.ts";
 import { type Machine, machinesOf } from "../../discover/machines.ts";
 import { EXIT, FleetError } from "../../errors.ts";
+import { Duration } from "../../globals.ts";
 import type { Host } from "../../inventory/model.ts";
 import { type Column, renderTable } from "../../ui/table.ts";
 import { defineCommand } from "../command.ts";

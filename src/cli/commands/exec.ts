@@ -1,6 +1,7 @@
 import { z } from "zod";
-import { type App, Duration } from "../../app.ts";
+import type { App } from "../../app.ts";
 import { EXIT, type ExitCode } from "../../errors.ts";
+import { Duration } from "../../globals.ts";
 import { createPaint } from "../../ui/paint.ts";
 import { names, plural } from "../../ui/view/format.ts";
 import { bad, dim, good, line, strong } from "../../ui/view/line.ts";

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { Duration } from "../../app.ts";
+import { Duration } from "../../globals.ts";
 import { duration } from "../../ui/view/format.ts";
 import { defineCommand } from "../command.ts";
 import { person } from "../hosts.ts";

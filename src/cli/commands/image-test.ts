@@ -1,8 +1,8 @@
 import { accessSync, constants, existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { z } from "zod";
-import { Duration } from "../../app.ts";
 import { EXIT, FleetError } from "../../errors.ts";
+import { Duration } from "../../globals.ts";
 import { bootCheck, qemuArguments, qemuProgram } from "../../image/qemu.ts";
 import { freePort } from "../../image/ssh-server.ts";
 import { quote } from "../../kernel/shell.ts";

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { z } from "zod";
-import { Duration } from "../../app.ts";
+import { Duration } from "../../globals.ts";
 import { defineCommand, type OptionSpec } from "../command.ts";
 import { awaitFree } from "../controllers.ts";
 import {
@@ -35,6 +35,17 @@ export const installSchema = {
   planHash: z.string().optional(),
 };
 
+/** Those that were given, as they are typed. */
+export const installWords = (o: {
+  readonly to?: string | undefined;
+  readonly nixosAnywhere?: string | undefined;
+  readonly kexec?: string | undefined;
+}): readonly string[] => [
+  ...option("--to", o.to),
+  ...option("--nixos-anywhere", o.nixosAnywhere),
+  ...option("--kexec", o.kexec),
+];
+
 export const command = defineCommand({
   arguments: [["[inventory]", "inventory of the machines"]],
   options: [
@@ -64,18 +75,12 @@ export const command = defineCommand({
     if (options.continue !== false) {
       const id = await unfinishedInstall(store, options.continue === true ? undefined : options.continue);
       await awaitFree(app, store, id);
+      await assertAnywhere(app, inventory, options.nixosAnywhere);
       return carryOut(app, id, world, options, false);
     }
     const plan = await makeInstallPlan(app, world, await app.hosts(inventory, store), options);
     await announcePins(app, plan, inventory);
-    const words = [
-      "install",
-      args[0],
-      options.reinstall && "--reinstall",
-      ...option("--to", options.to),
-      ...option("--nixos-anywhere", options.nixosAnywhere),
-      ...option("--kexec", options.kexec),
-    ];
+    const words = ["install", args[0], options.reinstall && "--reinstall", ...installWords(options)];
     const machine = app.format === "json" || app.format === "ndjson";
     assertHash(plan, options.planHash, commandLine(app, [...words, "--check"]));
     if (options.check || plan.hosts.length === 0) {

@@ -1,7 +1,8 @@
 import pMap from "p-map";
 import { z } from "zod";
-import { type App, checksOf, Duration, type Remote } from "../../app.ts";
+import { type App, checksOf, type Remote } from "../../app.ts";
 import { EXIT, FleetError, toFailure } from "../../errors.ts";
+import { Duration } from "../../globals.ts";
 import type { Host, Inventory } from "../../inventory/model.ts";
 import { type Batch, batches } from "../../operate/batches.ts";
 import { type Rebooted, rebootHost } from "../../operate/reboot.ts";

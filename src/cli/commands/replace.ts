@@ -22,7 +22,7 @@ import {
 import { assertHash, commandLine, confirmErasure, option, showInstallPlan } from "../installing.ts";
 import { editInventory } from "../inventory-file.ts";
 import { announcePins } from "../pinning.ts";
-import { INSTALL_OPTIONS, installSchema, localTarball } from "./install.ts";
+import { INSTALL_OPTIONS, installSchema, installWords, localTarball } from "./install.ts";
 
 /** New hardware under an old name: its ssh identity comes from the vault, so nobody's known_hosts breaks. */
 export const command = defineCommand({
@@ -121,9 +121,7 @@ export const command = defineCommand({
       options.sameMachine && "--same-machine",
       options.newIdentity && "--new-identity",
       app.globals.acceptNew && "--accept-new",
-      ...option("--to", options.to),
-      ...option("--nixos-anywhere", options.nixosAnywhere),
-      ...option("--kexec", install.kexec),
+      ...installWords(install),
     ];
     const machine = app.format === "json" || app.format === "ndjson";
     if (options.check || plan.hosts.length === 0) {
