@@ -8,6 +8,7 @@ import { openVault } from "../install/identity.ts";
 import type { InstallPlan } from "../install/plan.ts";
 import type { Host, Inventory } from "../inventory/model.ts";
 import { replaceHostKey } from "../transport/known-hosts-replace.ts";
+import { bareKey } from "../transport/public-key.ts";
 import { editInventory } from "./inventory-file.ts";
 
 /** A place in the inventory that pins keys of a machine, where pins decide alone. */
@@ -39,9 +40,7 @@ function pinsOf(host: Host, inventory: Pick<Inventory, "bastions" | "files">): r
   return [own, ...asBastion].filter((p) => p.keys.length > 0);
 }
 
-/** The comment is not part of a key. */
-const bare = (key: string) => key.split(/\s+/).slice(0, 2).join(" ");
-const keeps = (pin: Pin, key: string) => pin.keys.some((k) => bare(k) === bare(key));
+const keeps = (pin: Pin, key: string) => pin.keys.some((k) => bareKey(k) === bareKey(key));
 
 /**
  * Before anything is erased: a pin of the key that goes would lock everybody out of the machine that comes. Says which

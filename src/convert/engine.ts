@@ -13,6 +13,7 @@ import type { FleetEvent, HostState } from "../rollout/events.ts";
 import { LEASE_TTL_MS, takeLease } from "../rollout/run-lease.ts";
 import { replay } from "../rollout/state.ts";
 import { summarize } from "../rollout/summary.ts";
+import { bareKey } from "../transport/public-key.ts";
 import { archiveTexts } from "./backup/archive.ts";
 import { manifestFromJson } from "./backup/manifest.ts";
 import type { Backup } from "./backup/take.ts";
@@ -93,7 +94,7 @@ function oldIdentity(texts: ReadonlyMap<string, string>): IdentityVault {
     const [publicKey, privateKey] = [text(`${HOST_KEY}.pub`), text(HOST_KEY)];
     if (publicKey && privateKey)
       return {
-        publicKey: publicKey.split(" ").slice(0, 2).join(" ").trim(),
+        publicKey: bareKey(publicKey),
         privateKey: new Secret(privateKey),
       };
     throw new FleetError("secret-unavailable", `the archive of ${host} has no Ed25519 host key`);

@@ -10,6 +10,7 @@ import type { Host, Inventory } from "../../inventory/model.ts";
 import { publicKey } from "../../inventory/schema/primitives.ts";
 import { planRetire } from "../../retire/plan.ts";
 import { forget } from "../../retire/retire.ts";
+import { bareKey } from "../../transport/public-key.ts";
 import { defineCommand } from "../command.ts";
 import {
   assertAnywhere,
@@ -165,10 +166,9 @@ function withNewHardware(text: string, { name, identity }: Host, macs: readonly 
 
 /** New hardware is not what answers here as the host itself: that would be erased while it works. */
 function assertNew(old: Host, target: InstallTarget, kept: HostIdentity | null): void {
-  const bare = (key: string) => key.split(/\s+/).slice(0, 2).join(" ");
-  const known = [...old.identity.hostKeys, ...(kept === null ? [] : [kept.publicKey])].map(bare);
+  const known = [...old.identity.hostKeys, ...(kept === null ? [] : [kept.publicKey])].map(bareKey);
   const { mac } = old.identity;
-  const shows = target.hostKeys.some((k) => known.includes(bare(k)))
+  const shows = target.hostKeys.some((k) => known.includes(bareKey(k)))
     ? `has the host key of ${old.name}`
     : !target.inInstaller && mac !== undefined && target.macs.includes(mac.toLowerCase())
       ? `has the network card of ${old.name} (${mac})`

@@ -5,6 +5,7 @@
  * that got past this `ssh` reaches nobody instead of anybody. Pure.
  */
 import { quote } from "../../kernel/shell.ts";
+import { bareKey } from "../../transport/public-key.ts";
 import type { Target } from "../../transport/transport.ts";
 
 export interface Route {
@@ -68,7 +69,7 @@ export function routeFiles(route: Route, knownHostsPath: string): RouteFiles {
     ...common,
   ]);
   const lines = (alias: string, keys: readonly string[]) =>
-    keys.map((key) => `${alias} ${key.split(" ").slice(0, 2).join(" ")}\n`).join("");
+    keys.map((key) => `${alias} ${bareKey(key)}\n`).join("");
   return {
     config: [own_, ...hops].join("\n"),
     knownHosts:
