@@ -98,7 +98,7 @@ export async function makeInstallPlan(
 export async function recordInstall(app: App, store: Store, plan: InstallPlan): Promise<void> {
   const { signal, clock, operator } = app;
   await releaseDead(app, store);
-  await startRun(store, plan, { operator, clock, signal, kind: "install" });
+  await startRun(store, plan, { operator, clock, signal });
 }
 
 /** Refused machines make it an error; silent ones make it "only deferred remain". */

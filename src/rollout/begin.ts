@@ -14,8 +14,6 @@ import type { Sighting } from "./survey.ts";
 export interface StartOptions {
   readonly operator: string;
   readonly clock: Clock;
-  /** Default: what the plan is of. */
-  readonly kind?: RunKind;
   /** Take hosts over from runs that are not finished. */
   readonly supersede?: boolean;
   /** Hosts that were looked at: our fence must be above any they have met, also from another store. */
@@ -51,7 +49,6 @@ function highestFence(sightings: StartOptions["sightings"]): number {
  * slept through its turn creates it all the same: it is looked at once more before it is driven (`takenBy`).
  */
 export async function startRun(store: Store, plan: Plan, o: StartOptions): Promise<readonly FleetEvent[]> {
-  const kind = o.kind ?? (plan.kind === "rollback" ? "rollback" : "rollout");
   const gate = await takeTurn(store, o);
   if (!gate)
     throw new FleetError("locked", "another run is being started right now", {
@@ -59,11 +56,11 @@ export async function startRun(store: Store, plan: Plan, o: StartOptions): Promi
     });
   try {
     const unfinished = await holdersOf(store, plan, o.rules);
-    await refuse(store, unfinished, o);
+    await refuse(store, plan, unfinished, o);
     for (const { state } of unfinished) await supersede(store, state, plan, o);
     await store.create({
       id: plan.id,
-      kind,
+      kind: recordedAs(plan),
       revision: plan.revision,
       state: "planned",
       operator: o.operator,
@@ -78,6 +75,11 @@ export async function startRun(store: Store, plan: Plan, o: StartOptions): Promi
   } finally {
     await store.release(gate).catch(() => undefined); // It ends by itself.
   }
+}
+
+function recordedAs(plan: Plan): RunKind {
+  if (isInstallation(plan)) return "install";
+  return plan.kind === "rollback" ? "rollback" : "rollout";
 }
 
 /** Who has not finished with hosts of this plan, in words; null: nobody. */
@@ -116,12 +118,12 @@ const holderText = (who: string, { state, hosts }: Holder): string =>
   `${state.plan.id} (${who}) has not finished with ${hosts.slice(0, 5).join(", ")}${hosts.length > 5 ? " …" : ""}`;
 
 /** All of them are asked before any of them is told: a run that cannot begin has superseded nobody. */
-async function refuse(store: Store, holders: readonly Holder[], o: StartOptions): Promise<void> {
+async function refuse(store: Store, plan: Plan, holders: readonly Holder[], o: StartOptions): Promise<void> {
   for (const holder of holders) {
     const { id } = holder.state.plan;
     const driver = await store.holder(`run:${id}`, o.clock.now());
     // Machines that are being installed are in no state that a rollout could go on from.
-    const mayTakeOver = o.kind === undefined && !isInstallation(holder.state.plan);
+    const mayTakeOver = !isInstallation(plan) && !isInstallation(holder.state.plan);
     if (mayTakeOver && (o.rules ?? RULES).mayTakeOver(o.supersede === true, driver)) continue;
     const who = driver ? `driven by ${driver.owner}` : holder.state.status;
     throw new FleetError("locked", holderText(who, holder), {

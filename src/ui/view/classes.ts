@@ -1,6 +1,7 @@
 /** The few kinds of state that people count, and the words for them. Pure. */
 import type { Plan } from "../../plan/model.ts";
 import type { HostState } from "../../rollout/events.ts";
+import { isInstallation } from "../../rollout/next.ts";
 import type { HostProgress } from "../../rollout/state.ts";
 
 export type HostClass = "ok" | "failed" | "busy" | "waiting" | "deferred" | "skipped";
@@ -67,9 +68,8 @@ export function tally(hosts: Iterable<HostProgress>): Tally {
 
 export type RunKind = "rollout" | "undo" | "rollback" | "install";
 
-/** Install runs carry a plan of their own; their ids start with `i-`. */
 export function kindOf(plan: Plan): RunKind {
-  return plan.id.startsWith("i-") ? "install" : plan.kind;
+  return isInstallation(plan) ? "install" : plan.kind;
 }
 
 const DONE: Readonly<Record<RunKind, string>> = {
