@@ -26,6 +26,8 @@ export const needsEvidence: Test = (h) =>
 /** What each group is made of. */
 export const MEMBERS = {
   pending: (h) => h.state === "pending",
+  /** Tried again after it was given up in flight: takes up room until it was looked at. */
+  returning: (h) => h.state === "pending" && isUnavailable(h),
   preparing: isPreparing,
   staged: (h) => h.state === "staged",
   atRisk: isAtRisk,

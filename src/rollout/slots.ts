@@ -10,7 +10,10 @@ import type { HostProgress, RolloutState } from "./state.ts";
 
 type Step = Decision & { readonly wakeAt?: number | null };
 
-/** Looking at hosts and copying to them is harmless: as many as the copy limits allow, ahead of their activation. */
+/**
+ * Looking at hosts and copying to them is harmless: as many as the copy limits allow, ahead of their activation. Whoever
+ * takes up room is looked at whatever its wave: the current one may be waiting for just that room.
+ */
 export function prepare(state: RolloutState, context: Context): Step {
   const { copying, copyingPerSite, copyingBySite } = state.plan.limits;
   const preparing = hostsIn(state, "preparing");
@@ -26,13 +29,20 @@ export function prepare(state: RolloutState, context: Context): Step {
   for (const h of preparing) count(h.site);
   const events: EventBody[] = [];
   if (room <= 0) return { events, effects: [] };
-  for (const host of outside(full, state, "pending", state.wave)) {
-    if (context.inFlight.has(host.name)) continue;
+  const begun = new Set<string>();
+  for (const host of next(full, state)) {
+    if (context.inFlight.has(host.name) || begun.has(host.name)) continue;
+    begun.add(host.name);
     events.push(moved(state, host, "preflight", "looking at the host"));
     count(host.site);
     if (--room <= 0) break;
   }
   return { events, effects: [] };
+}
+
+function* next(full: Closed, state: RolloutState): Generator<HostProgress, void, undefined> {
+  yield* outside(full, state, "returning");
+  yield* outside(full, state, "pending", state.wave);
 }
 
 /** A staged host is activated as soon as every budget has room for it and its guards agree. */

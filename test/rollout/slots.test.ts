@@ -71,6 +71,21 @@ describe("looking and copying", () => {
     expect(looks(planWith({ copying }), [])).toEqual(names);
   });
 
+  test("who takes up room since an earlier attempt is looked at, whatever its wave", () => {
+    const waves = [40, 100].map((pct) => ({ kind: "percent", pct }) as const);
+    const ladder = planWith({ maxUnavailable: 1 }, { waves });
+    const [first = [], [later = ""] = []] = ladder.waves.map((w) => w.hosts);
+    const silent = { code: "unreachable", message: "silent", transient: false };
+    const returning = [
+      host(later, "activating", { fence: 3 }),
+      host(later, "failed", { failure: silent }),
+      host(later, "pending", {}, 2),
+    ];
+    expect(looks(ladder, staged(...first))).toEqual([]);
+    expect(looks(ladder, [...staged(...first), ...returning])).toEqual([later]);
+    expect(looks(ladder, [...staged(...first), ...returning, host(later, "preflight", {}, 2)])).toEqual([]);
+  });
+
   test("those under way count, of any kind; those who are done do not", () => {
     const three = planWith({ copying: 3 });
     expect(looks(three, is("preflight", "a"))).toEqual(["b", "c"]);
