@@ -5,7 +5,6 @@ import type { Inventory } from "../inventory/model.ts";
 import { Channel } from "../kernel/channel.ts";
 import { drive } from "../rollout/engine.ts";
 import { type FleetEvent, TERMINAL_STATES } from "../rollout/events.ts";
-import { rememberHosts } from "../rollout/remember.ts";
 import { replay } from "../rollout/state.ts";
 import { exitOf } from "../rollout/summary.ts";
 import type { Store } from "../store/store.ts";
@@ -68,7 +67,6 @@ export async function driveRun(
   stream.close();
   await view;
   const state = replay(await store.events(runId));
-  if (state) await rememberHosts(store, state, app.clock.now());
   if (failure !== undefined) throw failure;
   if (!state) return EXIT.error;
   return exitOf(state, app.process.signals.drain.aborted) as ExitCode;

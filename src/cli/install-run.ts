@@ -18,7 +18,6 @@ import { startRun } from "../rollout/begin.ts";
 import type { FleetEvent } from "../rollout/events.ts";
 import { digest, newRunId } from "../rollout/launch.ts";
 import { goOnCommand } from "../rollout/next.ts";
-import { rememberHosts } from "../rollout/remember.ts";
 import { replay } from "../rollout/state.ts";
 import { exitOf } from "../rollout/summary.ts";
 import type { Store } from "../store/store.ts";
@@ -147,7 +146,6 @@ export async function carryOut(
   );
   const failure = await follow(app, id, store, inventory, run, planShown);
   const state = replay(await store.events(id));
-  if (state) await rememberHosts(store, state, app.clock.now());
   if (failure !== undefined) throw failure;
   if (!state) return EXIT.error;
   const exit = exitOf(state, app.process.signals.drain.aborted) as ExitCode;

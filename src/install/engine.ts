@@ -11,6 +11,7 @@ import { takenBy } from "../rollout/begin.ts";
 import { runMoved } from "../rollout/bodies.ts";
 import { tally } from "../rollout/classes.ts";
 import { type FleetEvent, TERMINAL_STATES } from "../rollout/events.ts";
+import { rememberHosts } from "../rollout/remember.ts";
 import { LEASE_TTL_MS, takeLease } from "../rollout/run-lease.ts";
 import { replay } from "../rollout/state.ts";
 import { summarize } from "../rollout/summary.ts";
@@ -129,10 +130,11 @@ async function installAll(
       },
       { concurrency: deps.parallel, signal, stopOnError: false },
     );
-    await conclude(journal, stop, deps.outcome?.word ?? "installed");
   } finally {
+    await rememberHosts(deps.store, journal.state, deps.clock.now());
     await rm(workDir, { recursive: true, force: true });
   }
+  await conclude(journal, stop, deps.outcome?.word ?? "installed");
 }
 
 /**

@@ -6,7 +6,7 @@ import type { Plan } from "../plan/model.ts";
 import type { Lease, RunKind, Store } from "../store/store.ts";
 import { type FleetEvent, TERMINAL_STATES } from "./events.ts";
 import { goOnCommand, isInstallation } from "./next.ts";
-import { rememberUnsettled } from "./remember.ts";
+import { rememberHosts, rememberUnsettled } from "./remember.ts";
 import { RULES, type Rules } from "./rules.ts";
 import { type RolloutState, replay } from "./state.ts";
 import type { Sighting } from "./survey.ts";
@@ -136,6 +136,7 @@ async function refuse(store: Store, plan: Plan, holders: readonly Holder[], o: S
 
 async function supersede(store: Store, state: RolloutState, by: Plan, o: StartOptions): Promise<void> {
   await rememberUnsettled(store, state, o.clock.now(), o.rules);
+  await rememberHosts(store, state, o.clock.now());
   const superseded = {
     type: "rollout.state",
     level: "warn",

@@ -16,7 +16,7 @@ import { giveBack } from "./guarded.ts";
 import { interpret } from "./interpret.ts";
 import { Neighbours } from "./neighbours.ts";
 import { type Performer, perform } from "./perform.ts";
-import { rememberUnsettled } from "./remember.ts";
+import { rememberHosts, rememberUnsettled } from "./remember.ts";
 import { RULES, type Rules } from "./rules.ts";
 import { LEASE_TTL_MS, takeLease } from "./run-lease.ts";
 import { evolve, type RolloutState, replay } from "./state.ts";
@@ -141,6 +141,8 @@ class Engine {
         if (late.length === 0) break;
       } else if (verdict.events.length === 0) await this.#pause(verdict.wakeAt);
     }
+    if (!TERMINAL_STATES.has(this.state.status))
+      await this.#patiently(() => rememberHosts(this.#deps.store, this.state, this.#deps.clock.now()));
     if (!this.state.summarized)
       yield* await this.#append([summarize(this.state, this.#signals.drain.aborted)]);
   }
@@ -217,8 +219,10 @@ class Engine {
     if (bodies.length === 0) return [];
     const { store, clock } = this.#deps;
     const now = clock.now(); // fixed: a repeated append must be the very same one
-    if (bodies.some((b) => b.type === "rollout.state" && TERMINAL_STATES.has(b.data.to)))
+    if (bodies.some((b) => b.type === "rollout.state" && TERMINAL_STATES.has(b.data.to))) {
       await this.#patiently(() => rememberUnsettled(store, this.state, now, this.#deps.rules));
+      await this.#patiently(() => rememberHosts(store, this.state, now));
+    }
     const events = await this.#patiently(() =>
       store.append(this.#runId, this.state.lastSeq, bodies, { now, fence: this.lease.fence, acknowledge }),
     );

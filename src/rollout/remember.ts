@@ -1,8 +1,11 @@
-/** After a run: what to remember of each host, for `status`, `rollback`, `--limit state=…` and catch-up. */
+/**
+ * What to remember of each host when a run stops, for `status`, `rollback`, `--limit state=…` and catch-up: before the
+ * run says in its journal that it is over, for whoever dies in between is not resumed.
+ */
 import type { HostChange, HostRecord, Store } from "../store/store.ts";
 import { isAtRisk } from "./classes.ts";
 import { RULES, type Rules } from "./rules.ts";
-import type { RolloutState } from "./state.ts";
+import type { HostProgress, RolloutState } from "./state.ts";
 
 export async function rememberHosts(store: Store, state: RolloutState, now: number): Promise<void> {
   const before = await store.hosts();
@@ -27,18 +30,19 @@ export async function rememberUnsettled(
 /** Settled, whatever was recorded before. */
 const SETTLED = { unsettled: undefined };
 
-/** Pure part of `rememberHosts`. */
+/** Pure part of `rememberHosts`. Of a run that goes on after a pause it is asked again, and knows what it said before. */
 export function hostRecords(
   state: RolloutState,
   before: ReadonlyMap<string, HostRecord>,
   now: number,
 ): HostChange[] {
-  const targets = new Map(state.plan.hosts.map((h) => [h.name, h.to]));
-  const { id, revision } = state.plan;
+  const { id, revision, kind } = state.plan;
   return [...state.hosts.values()].flatMap((host): HostChange[] => {
-    const to = targets.get(host.name);
+    const to = state.targets.get(host.name)?.to;
     const old = before.get(host.name);
-    const base = { host: host.name, ...(host.contactAt === null ? {} : { seenAt: host.contactAt }) };
+    const said = { host: host.name, outcomeRun: id };
+    const base = { ...said, ...(host.contactAt === null ? {} : { seenAt: host.contactAt }) };
+    const known = old?.outcomeRun === id && old.lastHealthy === to;
     switch (host.state) {
       case "updated":
         return [
@@ -46,13 +50,9 @@ export function hostRecords(
             ...base,
             ...SETTLED,
             outcome: "updated",
-            outcomeRun: id,
-            revision: revisionOf(to, state, old),
-            previousRevision: host.previous === old?.lastHealthy ? old?.revision : undefined,
-            failures: 0,
-            ...(to === undefined ? {} : { current: to, lastHealthy: to }),
-            ...(host.previous === null ? {} : { previousHealthy: host.previous }),
             owes: undefined,
+            ...(to === undefined ? {} : { current: to }),
+            ...(known ? {} : healthy(host, to, state, old)),
           },
         ];
       case "reverted":
@@ -61,29 +61,46 @@ export function hostRecords(
             ...base,
             ...SETTLED,
             outcome: "reverted",
-            outcomeRun: id,
-            failures: (old?.failures ?? 0) + 1,
             ...(host.previous === null ? {} : { current: host.previous }),
+            ...(known && host.previous !== to ? wentBack(host, old) : {}),
           },
         ];
       case "failed":
       case "drifted":
       case "unknown":
-        return [{ ...base, outcome: "failed", outcomeRun: id, failures: (old?.failures ?? 0) + 1 }];
-      case "deferred":
-        return [
-          {
-            ...base,
-            outcome: "deferred",
-            outcomeRun: id,
-            owes: { run: id, revision, since: old?.owes?.since ?? now },
-          },
-        ];
+        return [{ ...base, outcome: "failed" }];
+      case "deferred": {
+        // Nobody catches up to a rollback: what it owed before, it owes still.
+        const owes = { run: id, revision, since: old?.owes?.since ?? now };
+        return [{ ...base, outcome: "deferred", ...(kind === "rollback" ? {} : { owes }) }];
+      }
       default:
         return [];
     }
   });
 }
+
+function healthy(
+  host: HostProgress,
+  to: string | undefined,
+  state: RolloutState,
+  old: HostRecord | undefined,
+): Partial<HostChange> {
+  return {
+    revision: revisionOf(to, state, old),
+    previousRevision: host.previous === old?.lastHealthy ? old?.revision : undefined,
+    ...(to === undefined ? {} : { lastHealthy: to }),
+    ...(host.previous === null ? {} : { previousHealthy: host.previous }),
+  };
+}
+
+/** It was said to be healthy there, and then it was not. */
+const wentBack = (host: HostProgress, old: HostRecord | undefined): Partial<HostChange> => ({
+  revision: old?.previousRevision,
+  lastHealthy: host.previous ?? undefined,
+  previousRevision: undefined,
+  previousHealthy: undefined,
+});
 
 /** A rollback is not a revision: what it went to has the one it had before; undefined where nobody here gave it one. */
 function revisionOf(

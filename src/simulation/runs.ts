@@ -2,7 +2,6 @@
 import { FleetError } from "../errors.ts";
 import { drive, type EngineDeps } from "../rollout/engine.ts";
 import type { FleetEvent } from "../rollout/events.ts";
-import { rememberHosts } from "../rollout/remember.ts";
 import { type RolloutState, replay } from "../rollout/state.ts";
 import { Controller } from "./controller.ts";
 import type { JournalStore } from "./journal-store.ts";
@@ -191,7 +190,6 @@ export class Runs {
     // Another controller may have begun since the lease was given back.
     const whole = events.length === state.lastSeq ? state : null;
     for (const problem of judgeJournal(events, whole)) watch.violate(problem);
-    await rememberHosts(shared, state, c.clock.now());
     trace(`${c.name} ends: ${state.status} ${state.reason ?? ""}`);
     if (isOver(state.status)) this.close(c.run);
     else this.wakeUp(c.run, random.int(1, 60) * 1000);

@@ -32,7 +32,6 @@ export const HostRecordSchema = z.object({
   outcomeRun: z.string().exactOptional(),
   held: z.object({ reason: z.string(), by: z.string(), since: z.number() }).exactOptional(),
   owes: z.object({ run: z.string(), revision: z.string(), since: z.number() }).exactOptional(),
-  failures: z.number().exactOptional(),
   unsettled: z
     .object({ run: z.string(), since: z.number(), via: z.string().exactOptional() })
     .exactOptional(),

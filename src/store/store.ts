@@ -56,7 +56,6 @@ export interface HostRecord {
   readonly held?: { readonly reason: string; readonly by: string; readonly since: number };
   /** Deferred: what it should catch up to, and since when it waits. */
   readonly owes?: { readonly run: RunId; readonly revision: string; readonly since: number };
-  readonly failures?: number;
   /** Left behind by a run while an activation, or the way back, was under way: unavailable until it is seen at rest. */
   readonly unsettled?: {
     readonly run: RunId;

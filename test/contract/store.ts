@@ -159,14 +159,14 @@ function hostRecords(make: () => Promise<Subject>): void {
         store().putHost({ host: "n", seenAt: 1 }),
         store().putHost({ host: "n", current: "/nix/store/x" }),
         store().putHost({ host: "n", generation: 7 }),
-        store().putHost({ host: "n", failures: 2 }),
+        store().putHost({ host: "n", outcomeRun: "r-1" }),
       ]);
       expect((await store().hosts()).get("n")).toEqual({
         host: "n",
         seenAt: 1,
         current: "/nix/store/x",
         generation: 7,
-        failures: 2,
+        outcomeRun: "r-1",
       });
     });
   });

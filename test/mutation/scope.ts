@@ -8,6 +8,7 @@ interface Area {
 /** Files that act instead of deciding: held to their word by whole runs (`test/e2e`, `test/simulation`). */
 export const SHELL = [
   "begin",
+  "catch-up",
   "engine",
   "launch",
   "leftovers",

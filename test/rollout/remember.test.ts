@@ -61,3 +61,44 @@ test("a system nobody here gave a revision has none", () => {
     { host: "a", revision: undefined, previousRevision: "r9", owes: undefined },
   ]);
 });
+
+test("a run that goes on after a pause says nothing twice", async () => {
+  const store = new MemoryStore();
+  const remember = (plan: Plan, state: HostState, previous: string) =>
+    rememberHosts(store, ended(plan, state, previous), 1);
+  const record = async () => (await store.hosts()).get("a");
+  await remember({ ...planOf("r0", "r1", "r1"), id: "r-1" }, "updated", system("a", "r0"));
+  const paused = { ...planOf("r1", "r2", "r2"), id: "r-2" };
+  await remember(paused, "updated", system("a", "r1"));
+  const once = await record();
+  expect(once).toMatchObject({ revision: "r2", previousRevision: "r1", previousHealthy: system("a", "r1") });
+  await remember(paused, "updated", system("a", "r1"));
+  expect(await record()).toEqual(once);
+
+  await remember(paused, "reverted", system("a", "r1"));
+  const back = await record();
+  expect(back).toEqual({
+    host: "a",
+    outcome: "reverted",
+    outcomeRun: "r-2",
+    current: system("a", "r1"),
+    lastHealthy: system("a", "r1"),
+    revision: "r1",
+  });
+  await remember(paused, "reverted", system("a", "r1"));
+  expect(await record()).toEqual(back);
+});
+
+test("what a host owes, it owes still when it could not be rolled back", async () => {
+  const store = new MemoryStore();
+  const owes = { run: "r-1", revision: "r2", since: 7 };
+  await store.putHost({ host: "a", owes });
+  await rememberHosts(store, ended(planOf("r1", "r0", "x", "rollback"), "deferred", system("a", "r1")), 9);
+  expect((await store.hosts()).get("a")).toMatchObject({ outcome: "deferred", owes });
+  await rememberHosts(
+    store,
+    { ...ended(planOf("r1", "r3", "r3"), "deferred", system("a", "r1")), status: "paused" },
+    9,
+  );
+  expect((await store.hosts()).get("a")?.owes).toMatchObject({ revision: "r3", since: 7 });
+});

@@ -1,18 +1,14 @@
 import { z } from "zod";
 import { EXIT, FleetError } from "../../errors.ts";
 import { currentTarget } from "../../operate/current-target.ts";
-import type { Plan } from "../../plan/model.ts";
 import { startRun } from "../../rollout/begin.ts";
-import type { HostRecord, Store } from "../../store/store.ts";
+import { isBehind, settleCaughtUp } from "../../rollout/catch-up.ts";
 import { plural, shortRevision } from "../../ui/view/format.ts";
 import { defineCommand, type OptionSpec } from "../command.ts";
 import { driveRun } from "../follow.ts";
 import { isMachine } from "../hosts.ts";
 import { makePlan, showPlan } from "../planning.ts";
 import { POLICY_OPTIONS, PolicyOptions } from "../policy-options.ts";
-
-/** Left behind by a rollout; a machine whose installation was put off is nothing to roll out to. */
-const owes = (record: HostRecord | undefined): boolean => record?.owes?.run.startsWith("r-") === true;
 
 export const command = defineCommand({
   arguments: [["[inventory]", "inventory to read"]],
@@ -38,7 +34,7 @@ export const command = defineCommand({
   async run(app, { args, options }) {
     const fleet = await app.inventory(args[0]);
     const known = await app.store(fleet);
-    if (![...(await known.hosts()).values()].some(owes)) {
+    if (![...(await known.hosts()).values()].some(isBehind)) {
       app.note("no host is behind");
       if (isMachine(app)) app.json({ hosts: [], excluded: [] });
       return EXIT.ok;
@@ -53,13 +49,13 @@ export const command = defineCommand({
         },
       );
     }
-    const { plan, inventory, store, remote } = await makePlan(app, args[0], { ...options, to }, owes);
+    const { plan, inventory, store, remote } = await makePlan(app, args[0], { ...options, to }, isBehind);
     const waiting = plan.excluded.filter((e) => e.state === "deferred");
     if (plan.hosts.length === 0) {
       if (isMachine(app)) app.json(plan);
       if (waiting.length === 0) {
         app.note("no host is behind");
-        await settle(store, plan);
+        await settleCaughtUp(store, plan);
         return EXIT.ok;
       }
       app.note(`${plural(waiting.length, "host")} still cannot be caught up:`);
@@ -77,14 +73,7 @@ export const command = defineCommand({
     const question = `Catch ${plural(plan.hosts.length, "host")} up to ${shortRevision(plan.revision)}?`;
     if (!(await app.confirm(question))) return EXIT.error;
     await startRun(store, plan, { operator: app.operator, clock: app.clock });
-    await settle(store, plan);
+    await settleCaughtUp(store, plan);
     return driveRun(app, plan.id, store, remote, { inventory, planShown: shown });
   },
 });
-
-/** Who runs the target already, by whatever way it got there, owes nothing. */
-async function settle(store: Store, plan: Plan): Promise<void> {
-  for (const { host, reason } of plan.excluded) {
-    if (reason === "already runs it") await store.putHost({ host, owes: undefined });
-  }
-}

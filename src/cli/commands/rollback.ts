@@ -1,24 +1,15 @@
 import { z } from "zod";
-import type { App, Remote } from "../../app.ts";
 import { EXIT, FleetError } from "../../errors.ts";
-import type { Observation } from "../../host/protocol.ts";
-import type { Host } from "../../inventory/model.ts";
+import type { Generation } from "../../host/protocol.ts";
 import { selectHosts } from "../../inventory/select.ts";
 import { startRun } from "../../rollout/begin.ts";
-import { newRunId, planTo } from "../../rollout/launch.ts";
-import type { Sighting } from "../../rollout/survey.ts";
+import { newRunId } from "../../rollout/launch.ts";
+import { earlierSystem, type Present, planRollback } from "../../rollout/rollback-hosts.ts";
 import type { HostRecord } from "../../store/store.ts";
 import { lookAt } from "../asking.ts";
 import { defineCommand } from "../command.ts";
 import { driveRun } from "../follow.ts";
 import { showPlan } from "../planning.ts";
-
-const schema = z.object({
-  toGeneration: z.coerce.number("must be a generation number").int().min(1).optional(),
-  boot: z.boolean().default(false),
-  hold: z.boolean().default(true),
-  ignoreConsent: z.boolean().default(false),
-});
 
 export const command = defineCommand({
   arguments: [["<hosts...>", "host names or --limit patterns"]],
@@ -29,26 +20,36 @@ export const command = defineCommand({
     ["--no-hold", "let the next rollout take the hosts forward again"],
   ],
   examples: ["macula-fleet rollback node-03", "macula-fleet rollback node-03 --to-generation 41 --boot"],
-  schema,
+  schema: z.object({
+    toGeneration: z.coerce.number("must be a generation number").int().min(1).optional(),
+    boot: z.boolean().default(false),
+    hold: z.boolean().default(true),
+    ignoreConsent: z.boolean().default(false),
+  }),
   async run(app, { args, options }) {
     const inventory = await app.inventory();
     const store = await app.store(inventory);
     const hosts = selectHosts(inventory, args.join(","));
     const remote = await app.remote(inventory);
     const records = await store.hosts();
-    const seen = await lookAt(app, hosts, remote);
-    const targets = new Map<string, { toplevel: string; size: number }>();
+    const sightings = await lookAt(app, hosts, remote);
+    const seen = new Map<string, Present>();
+    const targets = new Map<string, string>();
     for (const host of hosts) {
-      const sighting = seen.get(host.name);
+      const sighting = sightings.get(host.name);
       if (!sighting?.reachable) {
         throw new FleetError("unreachable", `${host.name}: ${sighting?.failure.message ?? "not asked"}`, {
           hint: "a rollback needs the host to answer",
         });
       }
-      targets.set(host.name, {
-        toplevel: await goal(app, remote, host, sighting.observation, records.get(host.name), options),
-        size: 0,
-      });
+      seen.set(host.name, sighting.observation);
+      const generations = await remote.driver.generations(host, { signal: app.signal });
+      targets.set(
+        host.name,
+        options.toGeneration === undefined
+          ? goal(host.name, generations, sighting.observation, records.get(host.name))
+          : generation(host.name, generations, options.toGeneration),
+      );
     }
     const now = app.clock.now();
     const policy = {
@@ -56,26 +57,17 @@ export const command = defineCommand({
       reboot: options.boot ? ("always" as const) : inventory.policy.reboot,
       ...(options.ignoreConsent ? { ignoreConsent: true as const } : {}),
     };
-    const plan = planTo({
-      id: newRunId("b", now),
-      kind: "rollback",
+    const revision =
+      options.toGeneration === undefined ? "last healthy" : `generation ${options.toGeneration}`;
+    const id = newRunId("b", now);
+    const plan = planRollback({
+      id,
       inventory: { ...inventory, policy },
       hosts,
-      revision: options.toGeneration === undefined ? "last healthy" : `generation ${options.toGeneration}`,
+      revision,
       now,
-      known: new Map(
-        hosts.map((h) => [
-          h.name,
-          {
-            reachable: true,
-            current: observed(seen.get(h.name)).current,
-            profile: observed(seen.get(h.name)).profile,
-          },
-        ]),
-      ),
+      seen,
       targets,
-      force: true,
-      waveless: true,
     });
     if (plan.hosts.length === 0) {
       app.note("nothing to do: the hosts run that system already");
@@ -85,7 +77,7 @@ export const command = defineCommand({
     if (shown) await showPlan(app, inventory, plan, { to: "stderr" });
     // One named host is as explicit as it gets; a pattern is asked about.
     if (hosts.length > 1 && !(await app.confirm(`Roll ${hosts.length} hosts back?`))) return EXIT.error;
-    await startRun(store, plan, { operator: app.operator, clock: app.clock, sightings: seen });
+    await startRun(store, plan, { operator: app.operator, clock: app.clock, sightings });
     const exit = await driveRun(app, plan.id, store, remote, { inventory, planShown: shown });
     if (exit === EXIT.ok && options.hold) {
       for (const host of hosts) {
@@ -102,42 +94,27 @@ export const command = defineCommand({
   },
 });
 
-const observed = (s: Sighting | undefined): Observation => {
-  if (!s?.reachable) throw new TypeError("not observed");
-  return s.observation;
-};
+const numbers = (generations: readonly Generation[]) => generations.map((g) => g.number).join(", ");
 
-/** Never `--rollback`, which is only "one number less": an explicit system, known to have been healthy where that is recorded. */
-async function goal(
-  app: App,
-  remote: Remote,
-  host: Host,
-  seen: Observation,
+function generation(host: string, generations: readonly Generation[], wanted: number): string {
+  const found = generations.find((g) => g.number === wanted);
+  if (found) return found.path;
+  throw new FleetError("usage", `${host} has no generation ${wanted}; it has ${numbers(generations)}`, {
+    hint: `macula-fleet generations ${host}`,
+  });
+}
+
+function goal(
+  host: string,
+  generations: readonly Generation[],
+  seen: Present,
   record: HostRecord | undefined,
-  options: z.output<typeof schema>,
-): Promise<string> {
-  const generations = await remote.driver.generations(host, { signal: app.signal });
-  const list = generations.map((g) => g.number).join(", ");
-  if (options.toGeneration !== undefined) {
-    const wanted = generations.find((g) => g.number === options.toGeneration);
-    if (wanted) return wanted.path;
-    throw new FleetError("usage", `${host.name} has no generation ${options.toGeneration}; it has ${list}`, {
-      hint: `macula-fleet generations ${host.name}`,
-    });
-  }
-  const candidates = [record?.lastHealthy, record?.previousHealthy].filter(
-    (p) => p !== undefined && p !== seen.current,
-  );
-  const kept = candidates.find((path) => generations.some((g) => g.path === path));
-  if (kept !== undefined) return kept;
-  const present = generations.findIndex((g) => g.path === seen.current);
-  const before = generations
-    .slice(0, present < 0 ? undefined : present)
-    .findLast((g) => g.path !== seen.current);
-  if (before) return before.path;
+): string {
+  const path = earlierSystem(generations, seen, record);
+  if (path !== null) return path;
   throw new FleetError(
     "usage",
-    `${host.name} has no earlier generation to go back to (it has ${list || "none"})`,
-    { hint: `macula-fleet generations ${host.name}` },
+    `${host} has no earlier generation to go back to (it has ${numbers(generations) || "none"})`,
+    { hint: `macula-fleet generations ${host}` },
   );
 }
