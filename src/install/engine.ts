@@ -114,6 +114,8 @@ async function installAll(
 ): Promise<void> {
   const plan = journal.state.plan as InstallPlan;
   const workDir = join(deps.workDir, plan.id);
+  const remember = () => rememberHosts(deps.store, journal.state, deps.clock.now());
+  if (journal.state.status === "planned") await remember();
   await begin(journal, deps.store, "installation started");
   // What a killed controller left running at these machines, in whatever run, and of secrets, goes first.
   const names = new Set(plan.hosts.map((h) => h.name));
@@ -131,7 +133,7 @@ async function installAll(
       { concurrency: deps.parallel, signal, stopOnError: false },
     );
   } finally {
-    await rememberHosts(deps.store, journal.state, deps.clock.now());
+    await remember();
     await rm(workDir, { recursive: true, force: true });
   }
   await conclude(journal, stop, deps.outcome?.word ?? "installed");

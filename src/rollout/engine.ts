@@ -125,7 +125,10 @@ class Engine {
   }
 
   async *run(): AsyncGenerator<FleetEvent, void, undefined> {
-    if (this.state.status === "planned") yield* await this.#yieldHosts();
+    if (this.state.status === "planned") {
+      yield* await this.#yieldHosts();
+      await this.#remember();
+    }
     while (true) {
       this.#signals.abort.throwIfAborted();
       await this.#renew();
@@ -141,10 +144,14 @@ class Engine {
         if (late.length === 0) break;
       } else if (verdict.events.length === 0) await this.#pause(verdict.wakeAt);
     }
-    if (!TERMINAL_STATES.has(this.state.status))
-      await this.#patiently(() => rememberHosts(this.#deps.store, this.state, this.#deps.clock.now()));
+    if (!TERMINAL_STATES.has(this.state.status)) await this.#remember();
     if (!this.state.summarized)
       yield* await this.#append([summarize(this.state, this.#signals.drain.aborted)]);
+  }
+
+  #remember(): Promise<void> {
+    const { store, clock } = this.#deps;
+    return this.#patiently(() => rememberHosts(store, this.state, clock.now()));
   }
 
   stop(): void {
@@ -221,7 +228,7 @@ class Engine {
     const now = clock.now(); // fixed: a repeated append must be the very same one
     if (bodies.some((b) => b.type === "rollout.state" && TERMINAL_STATES.has(b.data.to))) {
       await this.#patiently(() => rememberUnsettled(store, this.state, now, this.#deps.rules));
-      await this.#patiently(() => rememberHosts(store, this.state, now));
+      await this.#remember();
     }
     const events = await this.#patiently(() =>
       store.append(this.#runId, this.state.lastSeq, bodies, { now, fence: this.lease.fence, acknowledge }),

@@ -32,6 +32,7 @@ export function hostAfter(known: HostProgress, event: EventOf<"host.state">, at:
     ...host,
     state: d.to,
     since: moved ? at : host.since,
+    sinceSeq: moved ? event.seq : host.sinceSeq,
     troubleSince: trouble ? (host.troubleSince ?? at) : null,
     trouble: trouble ? (d.failure?.code ?? null) : null,
     tries: trouble ? host.tries + 1 : 0,

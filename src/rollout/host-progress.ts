@@ -9,8 +9,9 @@ export interface HostProgress {
   readonly site: string | null;
   readonly state: HostState;
   readonly attempt: number;
-  /** When it entered `state`, ms since the epoch. */
+  /** When it entered `state`, ms since the epoch, and in which place of the journal. */
   readonly since: number;
+  readonly sinceSeq: number;
   /** First transient failure of the current state; null while all is well. */
   readonly troubleSince: number | null;
   /** Code of the last transient failure, while there is trouble. */

@@ -1,6 +1,7 @@
 /**
- * What to remember of each host when a run stops, for `status`, `rollback`, `--limit state=…` and catch-up: before the
- * run says in its journal that it is over, for whoever dies in between is not resumed.
+ * What to remember of each host, for `status`, `rollback`, `--limit state=…` and catch-up: of those that are left out
+ * before the run begins, of the others whenever it stops; before it says in its journal that it is over, for whoever
+ * dies in between is not resumed.
  */
 import type { HostChange, HostRecord, Store } from "../store/store.ts";
 import { isAtRisk } from "./classes.ts";
@@ -30,14 +31,20 @@ export async function rememberUnsettled(
 /** Settled, whatever was recorded before. */
 const SETTLED = { unsettled: undefined };
 
-/** Pure part of `rememberHosts`. Of a run that goes on after a pause it is asked again, and knows what it said before. */
+/**
+ * Pure part of `rememberHosts`. A run that has begun has a word only on hosts it moved since its last end: others may
+ * have had the rest meanwhile. Asked again after a pause, it knows what it said before.
+ */
 export function hostRecords(
   state: RolloutState,
   before: ReadonlyMap<string, HostRecord>,
   now: number,
 ): HostChange[] {
   const { id, revision, kind } = state.plan;
-  return [...state.hosts.values()].flatMap((host): HostChange[] => {
+  const ours = [...state.hosts.values()].filter(
+    (h) => state.status === "planned" || h.sinceSeq > state.rememberedSeq,
+  );
+  return ours.flatMap((host): HostChange[] => {
     const to = state.targets.get(host.name)?.to;
     const old = before.get(host.name);
     const said = { host: host.name, outcomeRun: id };

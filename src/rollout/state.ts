@@ -42,6 +42,8 @@ export interface RolloutState {
   /** Last time a host became updated, a wave began or the run (re)started: the progress deadline counts from here. */
   readonly progressAt: number;
   readonly endedAt: number | null;
+  /** Place of its last end, before that of its plan: what hosts did until then is remembered already. */
+  readonly rememberedSeq: number;
   /** When it entered `status`. */
   readonly statusAt: number;
   /** Nothing happened since the last summary: it still stands. */
@@ -60,6 +62,7 @@ export function initialState(event: EventOf<"plan">): RolloutState {
     state,
     attempt: 1,
     since: at,
+    sinceSeq: event.seq,
     troubleSince: null,
     trouble: null,
     retryAt: null,
@@ -114,6 +117,7 @@ export function initialState(event: EventOf<"plan">): RolloutState {
     startedAt: at,
     progressAt: at,
     endedAt: null,
+    rememberedSeq: event.seq,
     statusAt: at,
     summarized: false,
   };
@@ -136,7 +140,7 @@ function apply(state: RolloutState, event: Exclude<FleetEvent, { type: "plan" }>
   const at = Date.parse(event.ts);
   switch (event.type) {
     case "rollout.state":
-      return withRunState(state, event.data, at);
+      return withRunState(state, event, at);
     case "rollout.command":
       return event.data.command === "promote" ? promoted(state, event) : state;
     case "wave.start":
@@ -208,7 +212,12 @@ function promoted(state: RolloutState, { data, seq }: EventOf<"rollout.command">
   };
 }
 
-function withRunState(state: RolloutState, data: EventOf<"rollout.state">["data"], at: number): RolloutState {
+function withRunState(
+  state: RolloutState,
+  { data, seq }: EventOf<"rollout.state">,
+  at: number,
+): RolloutState {
+  const over = TERMINAL_STATES.has(data.to);
   const resumed = data.to === "running";
   return {
     ...state,
@@ -218,7 +227,8 @@ function withRunState(state: RolloutState, data: EventOf<"rollout.state">["data"
     statusAt: at,
     progressAt: resumed ? at : state.progressAt,
     soakUntil: data.to === "baking" && data.detail ? Date.parse(data.detail) : state.soakUntil,
-    endedAt: TERMINAL_STATES.has(data.to) ? at : null,
+    endedAt: over ? at : null,
+    rememberedSeq: over ? seq : state.rememberedSeq,
   };
 }
 

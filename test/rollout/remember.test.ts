@@ -1,11 +1,12 @@
 /** What is remembered of hosts after runs: which revision a host has, also after it went back. */
 import { expect, test } from "vitest";
 import type { Plan } from "../../src/plan/model.ts";
-import type { HostState } from "../../src/rollout/events.ts";
+import type { EventBody, HostState } from "../../src/rollout/events.ts";
 import { hostRecords, rememberHosts } from "../../src/rollout/remember.ts";
 import { initialState, type RolloutState } from "../../src/rollout/state.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import { aHost, anInventory, aPlan, system } from "../support/fleet.ts";
+import { aRun, host, run, wave } from "../support/run.ts";
 
 const inventory = anInventory([aHost("a")]);
 
@@ -95,10 +96,34 @@ test("what a host owes, it owes still when it could not be rolled back", async (
   await store.putHost({ host: "a", owes });
   await rememberHosts(store, ended(planOf("r1", "r0", "x", "rollback"), "deferred", system("a", "r1")), 9);
   expect((await store.hosts()).get("a")).toMatchObject({ outcome: "deferred", owes });
-  await rememberHosts(
-    store,
-    { ...ended(planOf("r1", "r3", "r3"), "deferred", system("a", "r1")), status: "paused" },
-    9,
-  );
+  await rememberHosts(store, ended(planOf("r1", "r3", "r3"), "deferred", system("a", "r1")), 9);
   expect((await store.hosts()).get("a")?.owes).toMatchObject({ revision: "r3", since: 7 });
+});
+
+test("a run that goes on after its end leaves alone what is not its business any more", () => {
+  const plan = planOf("r1", "r2", "r2");
+  const events = [
+    run("running"),
+    wave("wave.start", 1),
+    host("a", "staging", { previous: system("a", "r1") }),
+    host("a", "updated"),
+  ];
+  const said = (...more: EventBody[]) =>
+    hostRecords(aRun(plan, ...events, ...more), new Map(), 1).map((change) => change.outcome);
+  expect(said()).toEqual(["updated"]);
+  expect(said(run("succeeded"))).toEqual([]);
+  expect(said(run("succeeded"), run("running"))).toEqual([]);
+  expect(said(run("succeeded"), run("running"), host("a", "reverting"), host("a", "reverted"))).toEqual([
+    "reverted",
+  ]);
+});
+
+test("hosts that are left out owe an update from before the run begins, and not again by its end", () => {
+  const plan = aPlan(inventory, {
+    revision: "r2",
+    known: new Map([["a", { reachable: false, current: null }]]),
+    targets: new Map([["a", { toplevel: system("a", "r2"), size: 1 }]]),
+  });
+  expect(hostRecords(aRun(plan), new Map(), 1)).toMatchObject([{ outcome: "deferred", owes: { since: 1 } }]);
+  expect(hostRecords(aRun(plan, run("running")), new Map(), 1)).toEqual([]);
 });
