@@ -11,7 +11,6 @@ import { takenBy } from "../rollout/begin.ts";
 import { runMoved } from "../rollout/bodies.ts";
 import { tally } from "../rollout/classes.ts";
 import { type FleetEvent, TERMINAL_STATES } from "../rollout/events.ts";
-import { rememberHosts } from "../rollout/remember.ts";
 import { LEASE_TTL_MS, takeLease } from "../rollout/run-lease.ts";
 import { replay } from "../rollout/state.ts";
 import { summarize } from "../rollout/summary.ts";
@@ -114,8 +113,6 @@ async function installAll(
 ): Promise<void> {
   const plan = journal.state.plan as InstallPlan;
   const workDir = join(deps.workDir, plan.id);
-  const remember = () => rememberHosts(deps.store, journal.state, deps.clock.now());
-  if (journal.state.status === "planned") await remember();
   await begin(journal, deps.store, "installation started");
   // What a killed controller left running at these machines, in whatever run, and of secrets, goes first.
   const names = new Set(plan.hosts.map((h) => h.name));
@@ -132,11 +129,10 @@ async function installAll(
       },
       { concurrency: deps.parallel, signal, stopOnError: false },
     );
+    await conclude(journal, stop, deps.outcome?.word ?? "installed");
   } finally {
-    await remember();
     await rm(workDir, { recursive: true, force: true });
   }
-  await conclude(journal, stop, deps.outcome?.word ?? "installed");
 }
 
 /**

@@ -1,6 +1,7 @@
 /** Serialises what many machines report at once into one run's journal; state is what the journal says. */
 import type { Clock } from "../kernel/clock.ts";
 import type { EventBody, FleetEvent } from "../rollout/events.ts";
+import { remembered } from "../rollout/remember.ts";
 import { evolve, type RolloutState } from "../rollout/state.ts";
 import type { Lease, Store } from "../store/store.ts";
 
@@ -46,11 +47,10 @@ export class RunJournal {
 
   async #write(bodies: readonly EventBody[], acknowledge: readonly number[]): Promise<void> {
     if (bodies.length === 0) return;
-    const events = await this.#store.append(this.state.plan.id, this.state.lastSeq, bodies, {
-      now: this.#clock.now(),
-      fence: this.#lease.fence,
-      acknowledge,
-    });
+    const now = this.#clock.now();
+    const hosts = await remembered(this.#store, this.state, bodies, now);
+    const options = { now, fence: this.#lease.fence, acknowledge, hosts };
+    const events = await this.#store.append(this.state.plan.id, this.state.lastSeq, bodies, options);
     for (const event of events) {
       this.state = evolve(this.state, event);
       this.#publish(event);

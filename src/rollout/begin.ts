@@ -6,7 +6,7 @@ import type { Plan } from "../plan/model.ts";
 import type { Lease, RunKind, Store } from "../store/store.ts";
 import { type FleetEvent, TERMINAL_STATES } from "./events.ts";
 import { goOnCommand, isInstallation } from "./next.ts";
-import { rememberHosts, rememberUnsettled } from "./remember.ts";
+import { remembered } from "./remember.ts";
 import { RULES, type Rules } from "./rules.ts";
 import { type RolloutState, replay } from "./state.ts";
 import type { Sighting } from "./survey.ts";
@@ -135,8 +135,6 @@ async function refuse(store: Store, plan: Plan, holders: readonly Holder[], o: S
 }
 
 async function supersede(store: Store, state: RolloutState, by: Plan, o: StartOptions): Promise<void> {
-  await rememberUnsettled(store, state, o.clock.now(), o.rules);
-  await rememberHosts(store, state, o.clock.now());
   const superseded = {
     type: "rollout.state",
     level: "warn",
@@ -144,5 +142,7 @@ async function supersede(store: Store, state: RolloutState, by: Plan, o: StartOp
     data: { from: state.status, to: "superseded", detail: by.id },
   } as const;
   const { id } = state.plan;
-  await store.append(id, state.lastSeq, [superseded], { now: o.clock.now(), state: "superseded" });
+  const now = o.clock.now();
+  const hosts = await remembered(store, state, [superseded], now, o.rules);
+  await store.append(id, state.lastSeq, [superseded], { now, state: "superseded", hosts });
 }

@@ -16,7 +16,7 @@ import { giveBack } from "./guarded.ts";
 import { interpret } from "./interpret.ts";
 import { Neighbours } from "./neighbours.ts";
 import { type Performer, perform } from "./perform.ts";
-import { rememberHosts, rememberUnsettled } from "./remember.ts";
+import { remembered } from "./remember.ts";
 import { RULES, type Rules } from "./rules.ts";
 import { LEASE_TTL_MS, takeLease } from "./run-lease.ts";
 import { evolve, type RolloutState, replay } from "./state.ts";
@@ -125,10 +125,7 @@ class Engine {
   }
 
   async *run(): AsyncGenerator<FleetEvent, void, undefined> {
-    if (this.state.status === "planned") {
-      yield* await this.#yieldHosts();
-      await this.#remember();
-    }
+    if (this.state.status === "planned") yield* await this.#yieldHosts();
     while (true) {
       this.#signals.abort.throwIfAborted();
       await this.#renew();
@@ -144,14 +141,8 @@ class Engine {
         if (late.length === 0) break;
       } else if (verdict.events.length === 0) await this.#pause(verdict.wakeAt);
     }
-    if (!TERMINAL_STATES.has(this.state.status)) await this.#remember();
     if (!this.state.summarized)
       yield* await this.#append([summarize(this.state, this.#signals.drain.aborted)]);
-  }
-
-  #remember(): Promise<void> {
-    const { store, clock } = this.#deps;
-    return this.#patiently(() => rememberHosts(store, this.state, clock.now()));
   }
 
   stop(): void {
@@ -226,12 +217,11 @@ class Engine {
     if (bodies.length === 0) return [];
     const { store, clock } = this.#deps;
     const now = clock.now(); // fixed: a repeated append must be the very same one
-    if (bodies.some((b) => b.type === "rollout.state" && TERMINAL_STATES.has(b.data.to))) {
-      await this.#patiently(() => rememberUnsettled(store, this.state, now, this.#deps.rules));
-      await this.#remember();
-    }
+    const options = { now, fence: this.lease.fence, acknowledge };
+    const { rules } = this.#deps;
+    const hosts = await this.#patiently(() => remembered(store, this.state, bodies, now, rules));
     const events = await this.#patiently(() =>
-      store.append(this.#runId, this.state.lastSeq, bodies, { now, fence: this.lease.fence, acknowledge }),
+      store.append(this.#runId, this.state.lastSeq, bodies, { ...options, hosts }),
     );
     for (const event of events) this.state = evolve(this.state, event);
     return events;

@@ -7,7 +7,6 @@ import type { Decision } from "./effects.ts";
 import type { EventBody } from "./events.ts";
 import { hasAny, hostsIn, tallyOf } from "./groups.ts";
 import type { Rules } from "./rules.ts";
-import { isCutShort } from "./soak.ts";
 import type { RolloutState } from "./state.ts";
 
 type Step = Decision & { readonly wakeAt?: number | null };
@@ -16,7 +15,7 @@ const say = (...events: EventBody[]): Step => ({ events, effects: [] });
 /** Called when the current wave has nothing left to start. */
 export function advanceWave(state: RolloutState, { now, rules }: Context): Step {
   if (state.status === "baking") {
-    if (now < (state.soakUntil ?? 0) && !isCutShort(state)) return wait(state.soakUntil);
+    if (now < (state.soakUntil ?? 0) && !rules.cutShort(state)) return wait(state.soakUntil);
     if (hasAny(state, "open")) return say();
     return silent(state, now) ?? say(finish(state));
   }
@@ -53,7 +52,7 @@ export function advanceWave(state: RolloutState, { now, rules }: Context): Step 
     case "soaking": {
       if (hasAny(state, "open", wave.index)) return say();
       const early = now < (state.soakUntil ?? 0) && t.ok > 0;
-      if (early && !isCutShort(state, wave.index)) return wait(state.soakUntil);
+      if (early && !rules.cutShort(state, wave.index)) return wait(state.soakUntil);
       const note = early ? "its soak was cut short" : undefined;
       return silent(state, now, wave.index) ?? say(gate(state, wave, rules, note));
     }

@@ -1,39 +1,45 @@
 /**
- * What to remember of each host, for `status`, `rollback`, `--limit state=…` and catch-up: of those that are left out
- * before the run begins, of the others whenever it stops; before it says in its journal that it is over, for whoever
- * dies in between is not resumed.
+ * What to remember of each host, for `status`, `rollback`, `--limit state=…`, catch-up and the budgets of other runs: of
+ * those that are left out when the run begins, of the others whenever it stops. Written with the events that say so, in
+ * one transaction: whoever dies has done both or nothing, and whoever was overtaken nothing.
  */
 import type { HostChange, HostRecord, Store } from "../store/store.ts";
 import { isAtRisk } from "./classes.ts";
+import { type EventBody, TERMINAL_STATES } from "./events.ts";
 import { RULES, type Rules } from "./rules.ts";
 import type { HostProgress, RolloutState } from "./state.ts";
 
-export async function rememberHosts(store: Store, state: RolloutState, now: number): Promise<void> {
-  const before = await store.hosts();
-  for (const record of hostRecords(state, before, now)) await store.putHost(record);
+/** What goes with these events of a run that is in `state`. */
+export async function remembered(
+  store: Pick<Store, "hosts">,
+  state: RolloutState,
+  events: readonly EventBody[],
+  now: number,
+  rules: Rules = RULES,
+): Promise<readonly HostChange[]> {
+  const ends = events.some((e) => e.type === "rollout.state" && TERMINAL_STATES.has(e.data.to));
+  const stops = ends || events.some((e) => e.type === "summary");
+  // Of a machine that was wiped there is nothing to remember.
+  if ((!stops && state.status !== "planned") || "wipes" in state.plan) return [];
+  const records = hostRecords(state, await store.hosts(), now);
+  return ends ? [...leftBehind(state, now, rules), ...records] : records;
 }
 
-/** Before a run ends: whom it leaves behind unsettled, so that the budgets of other runs count them without a gap. */
-export async function rememberUnsettled(
-  store: Store,
-  state: RolloutState,
-  now: number,
-  { leftBehind }: Rules = RULES,
-): Promise<void> {
-  const { id: run } = state.plan;
-  for (const host of state.hosts.values()) {
-    if (!leftBehind(host)) continue;
-    const via = isAtRisk(host) ? state.targets.get(host.name)?.via : null;
-    await store.putHost({ host: host.name, unsettled: { run, since: now, ...(via ? { via } : {}) } });
-  }
+/** Whom a run leaves behind unsettled: the budgets of other runs go on counting them. */
+function leftBehind({ plan, hosts, targets }: RolloutState, since: number, rules: Rules): HostChange[] {
+  const left = [...hosts.values()].filter(rules.leftBehind);
+  return left.map((host) => {
+    const via = isAtRisk(host) ? targets.get(host.name)?.via : null;
+    return { host: host.name, unsettled: { run: plan.id, since, ...(via ? { via } : {}) } };
+  });
 }
 
 /** Settled, whatever was recorded before. */
 const SETTLED = { unsettled: undefined };
 
 /**
- * Pure part of `rememberHosts`. A run that has begun has a word only on hosts it moved since its last end: others may
- * have had the rest meanwhile. Asked again after a pause, it knows what it said before.
+ * Pure. A run that has begun has a word only on hosts it moved since its last end: others may have had the rest
+ * meanwhile. Asked again after a pause, it knows what it said before.
  */
 export function hostRecords(
   state: RolloutState,

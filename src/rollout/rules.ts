@@ -7,6 +7,7 @@ import { blockedBy } from "./budgets.ts";
 import { isFailed, isUnavailable } from "./classes.ts";
 import type { GuardReading } from "./effects.ts";
 import { reconcile } from "./reconcile.ts";
+import { isCutShort } from "./soak.ts";
 import type { HostProgress, RolloutState } from "./state.ts";
 
 export interface Rules {
@@ -26,6 +27,10 @@ export interface Rules {
   readonly ignoresConsent: (plan: Plan) => boolean;
   /** May the next wave begin, this one being done? */
   readonly gateOpen: (state: RolloutState, wave: number) => boolean;
+  /** May a soak, or the bake, end before its time? */
+  readonly cutShort: typeof isCutShort;
+  /** Was it agreed that this staged host is not asked again before some other time? */
+  readonly waits: (host: HostProgress, now: number) => boolean;
   /** Hosts of a new run that an unfinished one still has. */
   readonly taken: (plan: Plan, unfinished: RolloutState) => readonly string[];
   /** May a new run take over hosts of an unfinished one? `asked`: an operator said so; `driver`: who drives that. */
@@ -40,6 +45,8 @@ export interface Rules {
 
 export const RULES: Rules = {
   blockedBy,
+  cutShort: isCutShort,
+  waits: (host, now) => host.retryAt !== null && now < host.retryAt,
   reconcile,
   proven: (host) => host.health.verdict === "healthy",
   missing: (readings) => readings.find((r) => r.healthy.length < r.required),

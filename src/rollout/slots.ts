@@ -60,7 +60,7 @@ export function activate(state: RolloutState, context: Context): Step {
   for (const host of outside(closed, state, "staged", state.wave)) {
     const target = state.targets.get(host.name);
     if (!target || inFlight.has(host.name)) continue;
-    if (host.retryAt !== null && now < host.retryAt) {
+    if (rules.waits(host, now)) {
       wake(host.retryAt);
       continue;
     }

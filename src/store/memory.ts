@@ -64,6 +64,7 @@ export class MemoryStore implements Store {
       updatedAt: o.now,
     };
     await this.acknowledge(run, o.acknowledge ?? []);
+    for (const change of o.hosts ?? []) await this.putHost(change);
     return placed.map((p) => p.event);
   }
 

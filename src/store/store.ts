@@ -80,7 +80,8 @@ export interface Store extends AsyncDisposable {
   /**
    * Durably appends after `expectedSeq` (optimistic concurrency: another writer means `lease-lost`) and returns the
    * events with their places. With `fence`, refuses (`lease-lost`) unless it is the current fence of `run:<id>`:
-   * granted last and not released. One transaction for the events, the run's row and the acknowledged commands.
+   * granted last and not released. One transaction for the events, the run's row, the acknowledged commands
+   * and what is remembered of hosts.
    * Fenced, the very same append (bodies, `now`) may be repeated when its answer was lost: it then changes nothing.
    * Without `state`, the last `rollout.state` among the bodies decides. Unknown run: `rollout-not-found`.
    */
@@ -94,6 +95,8 @@ export interface Store extends AsyncDisposable {
       readonly state?: RunState;
       /** Commands these events carry out: acknowledged with them or not at all. */
       readonly acknowledge?: readonly number[];
+      /** What these events let the fleet remember of hosts, as by `putHost`. */
+      readonly hosts?: readonly HostChange[];
     },
   ): Promise<readonly FleetEvent[]>;
   /** Takes over a whole journal from elsewhere, as it is, or (`locked`) nothing when the id exists here already. */

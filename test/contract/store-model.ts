@@ -24,6 +24,8 @@ const body = fc.oneof(
   fc.constantFrom("running" as const, "paused" as const, "aborted" as const).map(becomes),
 );
 
+const change = fc.record({ host, revision: fc.string(), seenAt: fc.nat() }, { requiredKeys: ["host"] });
+
 /** Operations written once and applied to both sides; which lease is meant is an index into those granted so far. */
 const operation: fc.Arbitrary<Operation> = fc.oneof(
   fc.tuple(run, time).map(
@@ -40,10 +42,11 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
         fc.array(body, { maxLength: 3 }),
         time,
         fc.option(fc.nat(3)),
+        fc.array(change, { maxLength: 3 }),
       )
-      .map(([id, off, bodies, now, fence]) => async ({ store }: Side) => {
+      .map(([id, off, bodies, now, fence, hosts]) => async ({ store }: Side) => {
         const at = Math.max(0, ((await store.run(id))?.lastSeq ?? 0) + (Math.abs(now) % 4 === 0 ? off : 0));
-        return store.append(id, at, bodies, { now, ...(fence === null ? {} : { fence }) });
+        return store.append(id, at, bodies, { now, hosts, ...(fence === null ? {} : { fence }) });
       }),
   },
   {
@@ -76,7 +79,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
     const command = (await store.pending(id))[which];
     return command && store.acknowledge(id, [command.id]);
   }),
-  fc.record({ host, revision: fc.string(), failures: fc.nat() }, { requiredKeys: ["host"] }).map(
+  change.map(
     (record) =>
       ({ store }: Side) =>
         store.putHost(record),

@@ -154,6 +154,22 @@ function hostRecords(make: () => Promise<Subject>): void {
       expect([...(await store().hosts()).keys()].sort()).toEqual(["node-01", "node-02"]);
     });
 
+    test("are written with the events that say so, or not at all", async () => {
+      const bodies = [log("said")];
+      await store().create(newRun("r-1"));
+      const hosts = [
+        { host: "b", revision: "r2", held: undefined },
+        { host: "a", revision: "r2" },
+      ];
+      await store().append("r-1", 0, bodies, { now: 1, hosts });
+      expect(await store().hosts()).toEqual(
+        new Map(["a", "b"].map((host) => [host, { host, revision: "r2" }])),
+      );
+      const late = store().append("r-1", 0, bodies, { now: 2, hosts: [{ host: "a", revision: "r9" }] });
+      await expect(late).rejects.toMatchObject({ code: "lease-lost" });
+      expect((await store().hosts()).get("a")).toEqual({ host: "a", revision: "r2" });
+    });
+
     test("keep every field when many write at once", async () => {
       await Promise.all([
         store().putHost({ host: "n", seenAt: 1 }),

@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import type { Plan } from "../../src/plan/model.ts";
 import type { EventBody, HostState } from "../../src/rollout/events.ts";
-import { hostRecords, rememberHosts } from "../../src/rollout/remember.ts";
+import { hostRecords, remembered } from "../../src/rollout/remember.ts";
 import { initialState, type RolloutState } from "../../src/rollout/state.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import { aHost, anInventory, aPlan, system } from "../support/fleet.ts";
@@ -24,6 +24,10 @@ function ended(plan: Plan, state: HostState, previous: string): RolloutState {
   const host = run.hosts.get("a");
   if (!host) throw new Error("no host");
   return { ...run, hosts: run.hosts.with("a", { ...host, state, previous }) };
+}
+
+async function rememberHosts(store: MemoryStore, state: RolloutState, now: number): Promise<void> {
+  for (const change of hostRecords(state, await store.hosts(), now)) await store.putHost(change);
 }
 
 const planOf = (from: string, to: string, revision: string, kind: Plan["kind"] = "rollout") =>
@@ -126,4 +130,18 @@ test("hosts that are left out owe an update from before the run begins, and not 
   });
   expect(hostRecords(aRun(plan), new Map(), 1)).toMatchObject([{ outcome: "deferred", owes: { since: 1 } }]);
   expect(hostRecords(aRun(plan, run("running")), new Map(), 1)).toEqual([]);
+});
+
+test.each<[string, number, readonly EventBody[], readonly EventBody[]]>([
+  ["the end", 1, [run("running"), host("a", "updated")], [run("succeeded")]],
+  [
+    "a stop",
+    1,
+    [run("running"), host("a", "updated"), run("paused", "gate")],
+    [{ type: "summary" } as EventBody],
+  ],
+  ["a step on the way", 0, [run("running"), host("a", "updated")], [host("a", "reverting")]],
+])("%s lets the fleet remember %i hosts", async (_, n, before, events) => {
+  const state = aRun(planOf("r1", "r2", "r2"), ...before);
+  expect(await remembered(new MemoryStore(), state, events, 1)).toHaveLength(n);
 });

@@ -8,7 +8,7 @@ import type { EventBody } from "../../src/rollout/events.ts";
 import { interpret } from "../../src/rollout/interpret.ts";
 import { Leftovers } from "../../src/rollout/leftovers.ts";
 import { Neighbours } from "../../src/rollout/neighbours.ts";
-import { rememberUnsettled } from "../../src/rollout/remember.ts";
+import { remembered } from "../../src/rollout/remember.ts";
 import type { RolloutState } from "../../src/rollout/state.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import { FakeFleet } from "../support/fake-driver.ts";
@@ -31,6 +31,11 @@ const target = (state: RolloutState, name: string) => {
 };
 const block = (state: RolloutState, name: string, elsewhere: Elsewhere = NOWHERE_ELSE) =>
   blockedBy(measure(state, new Set(), elsewhere), target(state, name))?.limit ?? null;
+
+/** The run ends so. */
+async function leave(store: MemoryStore, state: RolloutState): Promise<void> {
+  for (const change of await remembered(store, state, [run("aborted")], T0)) await store.putHost(change);
+}
 
 const givenUp: readonly EventBody[] = [
   run("running"),
@@ -174,7 +179,7 @@ describe("left behind by a run that ended", () => {
     const { store, fleet, neighbours } = await ended();
     await neighbours.refresh();
     expect(block(other, "b", neighbours.elsewhere)).toBe("max-unavailable");
-    await rememberUnsettled(store, aRun(plan, ...givenUp), T0);
+    await leave(store, aRun(plan, ...givenUp));
     await end(store);
     await neighbours.refresh();
     expect(block(other, "b", neighbours.elsewhere)).toBe("max-unavailable");
@@ -189,7 +194,7 @@ describe("left behind by a run that ended", () => {
 
   test("stays unavailable while it is silent, in flight or ill", async () => {
     const { store, fleet } = await ended();
-    await rememberUnsettled(store, aRun(plan, ...givenUp), T0);
+    await leave(store, aRun(plan, ...givenUp));
     const a = fleet.hosts.get("a");
     const looked = async (change: object) => {
       Object.assign(
@@ -211,7 +216,7 @@ describe("left behind by a run that ended", () => {
 
   test("is missed by nobody once it was taken out of the fleet", async () => {
     const { store, fleet } = await ended();
-    await rememberUnsettled(store, aRun(plan, ...givenUp), T0);
+    await leave(store, aRun(plan, ...givenUp));
     const { driver, hosts, checks } = performer(fleet);
     const retired = new Map(
       [...hosts].map(([n, h]) => [n, n === "a" ? { ...h, state: "retired" as const } : h]),
@@ -225,7 +230,7 @@ describe("left behind by a run that ended", () => {
     const behind = { ...plan, hosts: plan.hosts.map((h) => (h.name === "a" ? { ...h, via: "c" } : h)) };
     const left = async (...more: readonly EventBody[]) => {
       const { store, fleet } = await ended();
-      await rememberUnsettled(store, aRun(behind, ...givenUp.slice(0, -1), ...more), T0);
+      await leave(store, aRun(behind, ...givenUp.slice(0, -1), ...more));
       const leftovers = new Leftovers(store, performer(fleet));
       await leftovers.refresh();
       return { leftovers, a: fleet.hosts.get("a") ?? {} };

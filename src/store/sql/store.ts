@@ -73,6 +73,11 @@ export class SqlStore implements Store {
         run,
       );
       await this.#acknowledge(session, run, o.acknowledge ?? []);
+      // In one order, or two runs with hosts in common would wait for each other.
+      for (const change of (o.hosts ?? []).toSorted((a, b) =>
+        a.host < b.host ? -1 : a.host > b.host ? 1 : 0,
+      ))
+        await this.#putHost(session, change);
       return result;
     });
   }
@@ -195,25 +200,7 @@ export class SqlStore implements Store {
   }
 
   putHost(change: HostChange): Promise<void> {
-    const { host } = change;
-    return this.#db.write(async (session) => {
-      // First make sure that there is a row to lock: two controllers may meet a host at the same moment.
-      await session.all(
-        `INSERT INTO ${this.#schema}.host (host, body) VALUES (?, ?) ON CONFLICT (host) DO NOTHING`,
-        host,
-        JSON.stringify({ host }),
-      );
-      const [row] = await session.all(
-        `SELECT body FROM ${this.#schema}.host WHERE host = ?${this.#db.lockRows}`,
-        host,
-      );
-      const merged = mergeHost(this.#host(host, row?.body), change);
-      await session.all(
-        `UPDATE ${this.#schema}.host SET body = ? WHERE host = ?`,
-        JSON.stringify(merged),
-        host,
-      );
-    });
+    return this.#db.write((session) => this.#putHost(session, change));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -222,6 +209,26 @@ export class SqlStore implements Store {
 
   #write(sql: string, parameters: readonly (string | number)[]) {
     return this.#db.write((session) => session.all(sql, ...parameters));
+  }
+
+  async #putHost(session: SqlSession, change: HostChange): Promise<void> {
+    const { host } = change;
+    // First make sure that there is a row to lock: two controllers may meet a host at the same moment.
+    await session.all(
+      `INSERT INTO ${this.#schema}.host (host, body) VALUES (?, ?) ON CONFLICT (host) DO NOTHING`,
+      host,
+      JSON.stringify({ host }),
+    );
+    const [row] = await session.all(
+      `SELECT body FROM ${this.#schema}.host WHERE host = ?${this.#db.lockRows}`,
+      host,
+    );
+    const merged = mergeHost(this.#host(host, row?.body), change);
+    await session.all(
+      `UPDATE ${this.#schema}.host SET body = ? WHERE host = ?`,
+      JSON.stringify(merged),
+      host,
+    );
   }
 
   #host(host: unknown, body: unknown): HostRecord {
