@@ -46,6 +46,10 @@ export const BROKEN: Readonly<Record<string, Rules>> = {
   /** Changes hosts whatever their owners say. */
   "deaf-to-owners": { ...RULES, ignoresConsent: () => true },
   "open-gates": { ...RULES, gateOpen: () => true },
+  /** Takes a promotion for a proof that every host is well. */
+  "promotes-unseen": { ...RULES, cutShort: (state) => state.cutShortSeq !== null },
+  /** Asks owners again at once, whatever time they gave. */
+  "pesters-owners": { ...RULES, waits: () => false },
   /** Two runs may have the same hosts. */
   "no-overlap-guard": { ...RULES, taken: () => [] },
   "takes-over-the-driven": { ...RULES, mayTakeOver: (asked) => asked },

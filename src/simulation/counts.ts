@@ -1,6 +1,8 @@
 /** How often what makes a seed interesting really happened: without it a promise kept proves nothing. */
 const NAMES = [
   "undone",
+  "rolledBack",
+  "caughtUp",
   "superseded",
   "refusedOverlaps",
   "reopened",
@@ -22,6 +24,8 @@ export type Counts = Readonly<Record<Count, number>>;
 
 const WORDS: Readonly<Record<Count, string>> = {
   undone: "undo runs",
+  rolledBack: "rollbacks of single hosts",
+  caughtUp: "catch-ups",
   superseded: "superseded",
   refusedOverlaps: "overlaps refused",
   reopened: "ended runs retried",

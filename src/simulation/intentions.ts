@@ -23,16 +23,25 @@ export interface Intentions {
   readonly ownersLuck: Random;
   /** How often one of them says "not now", or fails. */
   readonly objections: number;
+  /** Whoever looks after single hosts draws from another one. */
+  readonly caretakersLuck: Random;
+  /** Chance that hosts a run left behind are caught up. */
+  readonly catchUp: number;
+  /** Chance that somebody takes a host or two back after a run. */
+  readonly rollBack: number;
   /** More controllers for whatever run there is. */
   readonly rivals: number;
 }
 
 const SALT = 0x776f726c;
 const OWNERS_SALT = 0x6f776e65;
+const CARETAKERS_SALT = 0x63617265;
 
 export function intentionsOf(seed: number): Intentions {
   const luck = new Random(seed ^ SALT);
   const ownersLuck = new Random(seed ^ OWNERS_SALT);
+  const caretakersLuck = new Random(seed ^ CARETAKERS_SALT);
+  const caring = caretakersLuck.chance(0.4);
   const busy = luck.chance(0.65);
   const some = (n: number): number => (luck.chance(0.45) && busy ? n : 0);
   return {
@@ -45,6 +54,9 @@ export function intentionsOf(seed: number): Intentions {
     words: some(luck.int(1, 4)),
     ownersLuck,
     objections: ownersLuck.chance(0.35) ? ownersLuck.int(1, 5) : 0,
+    caretakersLuck,
+    catchUp: caring ? 0.7 : 0,
+    rollBack: caring && caretakersLuck.chance(0.6) ? 0.4 : 0,
     rivals: some(luck.int(1, 2)),
   };
 }

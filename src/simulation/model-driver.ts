@@ -1,7 +1,7 @@
 /** `HostDriver` onto the world: every call may be late, lost on the way there, or lost on the way back. */
 import { FleetError } from "../errors.ts";
 import type { Activation, Call, HostDriver } from "../host/driver.ts";
-import type { CheckResult, Observation } from "../host/protocol.ts";
+import { type CheckResult, GenerationsAnswer, type Observation } from "../host/protocol.ts";
 import { refusalOf } from "../host/refusals.ts";
 import type { Parameters } from "../lab/machine/operations/operation.ts";
 import { receivePath } from "../lab/machine/store.ts";
@@ -187,7 +187,8 @@ export function createModelDriver(world: World, me: Controller, options: ModelDr
       send(host.name, o, () => {
         script(host.name, "release", parameters(activation));
       }),
-    generations: async () => [],
+    generations: (host, o) =>
+      send(host.name, o, () => GenerationsAnswer.parse(script(host.name, "generations", {})).generations),
   };
 }
 

@@ -1,4 +1,4 @@
-/** One controller's view of the shared store: away at times, answers that get lost, death before or after an append. */
+/** One controller's view of the shared store: away at times, answers that get lost, death before or after a write. */
 import { FleetError } from "../errors.ts";
 import type { Store } from "../store/store.ts";
 import type { Controller } from "./controller.ts";
@@ -6,7 +6,7 @@ import type { Controller } from "./controller.ts";
 export interface StoreFaults {
   /** Is the store out of reach now? */
   readonly away: () => boolean;
-  /** What befalls this append. */
+  /** What befalls what is written. */
   readonly fate: () => "ok" | "die-before" | "die-after" | "answer-lost";
   readonly die: (controller: Controller) => void;
 }
@@ -47,7 +47,7 @@ export function createModelStore(shared: Store, me: Controller, faults: StoreFau
     pending: (run) => ask(() => shared.pending(run)),
     acknowledge: (run, ids) => ask(() => shared.acknowledge(run, ids)),
     hosts: () => ask(() => shared.hosts()),
-    putHost: (record) => ask(() => shared.putHost(record)),
+    putHost: (record) => ask(() => shared.putHost(record), true),
     [Symbol.asyncDispose]: async () => undefined,
   };
 }

@@ -3,6 +3,7 @@ import { nextEvent } from "../lab/machine/clock.ts";
 import type { FleetEvent } from "../rollout/events.ts";
 import type { Rules } from "../rollout/rules.ts";
 import { type RolloutState, replay } from "../rollout/state.ts";
+import { Caretakers } from "./caretakers.ts";
 import type { Counts } from "./counts.ts";
 import { intentionsOf } from "./intentions.ts";
 import { JournalStore } from "./journal-store.ts";
@@ -14,7 +15,7 @@ import { scheduleObjections, scheduleRefusals } from "./refusals.ts";
 import { Runs, type Stage } from "./runs.ts";
 import { makeScenario } from "./scenario.ts";
 import { Scheduler } from "./scheduler.ts";
-import { judgeHosts, judgeJournal } from "./verdict.ts";
+import { judgeHosts, judgeJournal, judgeRecords } from "./verdict.ts";
 import { Watch } from "./watch.ts";
 import { World } from "./world.ts";
 
@@ -110,11 +111,16 @@ export async function simulate(seed: number, options: SimulationOptions = {}): P
   scheduleRefusals(targets, wish.luck, wish.refusals);
   scheduleObjections(targets, wish.ownersLuck, wish.objections);
   const people = new People(stage, runs, wish);
+  const caretakers = new Caretakers(stage, runs, wish);
+  runs.ended = (state) => {
+    people.sees(state);
+    caretakers.sees(state);
+  };
 
   /** Every run is over by then, or never: a wave may have to wait for tomorrow's windows, and the next one again. */
   const horizon = start + (wish.windows ? 7 : 3) * DAY_MS;
   let steps = 0;
-  while ((runs.open.length > 0 || people.busy > 0) && watch.violations.length === 0) {
+  while ((runs.open.length > 0 || people.busy + caretakers.busy > 0) && watch.violations.length === 0) {
     if (++steps > MAX_STEPS || scheduler.now > horizon) {
       watch.violate(`not over after ${(scheduler.now - start) / 1000} s: ${runs.open.join(" ")}`);
       break;
@@ -143,6 +149,11 @@ export async function simulate(seed: number, options: SimulationOptions = {}): P
   }
   const runsOf = (host: string) => watch.journals.inOrder(host, states);
   if (watch.violations.length === 0) for (const problem of judgeHosts(world, runsOf)) watch.violate(problem);
+  const lastOf = (host: string) =>
+    runsOf(host).findLast(({ plan }) => watch.journals.hasMoved(host, plan.id));
+  const records = await shared.hosts();
+  if (watch.violations.length === 0)
+    for (const problem of judgeRecords(world, lastOf, records)) watch.violate(problem);
   for (const host of world.hosts) {
     if (nextEvent(world.machine(host)) !== null && watch.violations.length === 0)
       watch.violate(`${host} does not come to rest`);

@@ -4,6 +4,7 @@ import { profilePath } from "../lab/machine/model.ts";
 import { isAtRisk } from "../rollout/classes.ts";
 import { type FleetEvent, FleetEvent as FleetEventSchema } from "../rollout/events.ts";
 import { type RolloutState, replay } from "../rollout/state.ts";
+import type { HostRecord } from "../store/store.ts";
 import type { World } from "./world.ts";
 
 /** A state as plain data, to be compared. */
@@ -33,6 +34,41 @@ export function judgeHosts(world: World, runsOf: (host: string) => readonly Roll
   return world.hosts.flatMap((host) => {
     const place = expected(world, runsOf(host), host);
     return place ? judgeHost(world, host, place) : [];
+  });
+}
+
+/** What is remembered of hosts against the journal of the run that moved each of them last. */
+export function judgeRecords(
+  world: World,
+  lastOf: (host: string) => RolloutState | undefined,
+  records: ReadonlyMap<string, HostRecord>,
+): string[] {
+  return world.hosts.flatMap((name) => {
+    const run = lastOf(name);
+    const host = run?.hosts.get(name);
+    if (!run || !host) return [];
+    const record = records.get(name);
+    const to = run.targets.get(name)?.to;
+    const wrong = (what: string) => [
+      `${run.plan.id} left ${name} ${host.state}, but it is remembered ${what}`,
+    ];
+    switch (host.state) {
+      case "updated":
+        return record?.lastHealthy === to ? [] : wrong(`as healthy with ${record?.lastHealthy ?? "nothing"}`);
+      case "reverted":
+        return record?.lastHealthy !== to || host.previous === to
+          ? []
+          : wrong("as healthy with what it left");
+      case "deferred": {
+        // What it could have been caught up to, and been found to run already.
+        const { to: r2, next: r3 } = world.systems.get(name) ?? {};
+        const current = world.machine(name).memory?.current;
+        const caughtUp = current === r2?.path || current === r3?.path;
+        return record?.owes || caughtUp || run.plan.kind === "rollback" ? [] : wrong("to owe nothing");
+      }
+      default:
+        return [];
+    }
   });
 }
 

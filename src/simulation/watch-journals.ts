@@ -5,6 +5,7 @@ import { type EventOf, type FleetEvent, TERMINAL_STATES } from "../rollout/event
 import { NOT_NOW } from "../rollout/host-progress.ts";
 import { evolve, type RolloutState } from "../rollout/state.ts";
 import type { Counter } from "./counts.ts";
+import { SoakWatch } from "./watch-soaks.ts";
 
 type HostMove = EventOf<"host.state">;
 
@@ -15,12 +16,14 @@ export class JournalWatch {
   readonly #furthest = new Map<string, number>();
   /** `host run`, in the order in which runs last moved a host. */
   readonly #lastMoves = new Set<string>();
+  readonly #soaks: SoakWatch;
   readonly #violate: (what: string) => void;
   readonly #counter: Counter;
 
   constructor(violate: (what: string) => void, counter: Counter) {
     this.#violate = violate;
     this.#counter = counter;
+    this.#soaks = new SoakWatch(violate);
   }
 
   /** In the order they were begun. */
@@ -39,6 +42,9 @@ export class JournalWatch {
     return runs.toSorted((a, b) => place(a) - place(b));
   }
 
+  /** Did this run ever move this host? One that it only left out, or has not come to, it has no word on. */
+  hasMoved = (host: string, run: string): boolean => this.#lastMoves.has(`${host} ${run}`);
+
   stateOf(run: string): RolloutState | undefined {
     return this.#states.get(run);
   }
@@ -52,6 +58,7 @@ export class JournalWatch {
     for (const event of events) {
       const before = this.#states.get(run) ?? null;
       if (before) this.#goesOn(before, event);
+      if (before) this.#soaks.read(before, event);
       if (event.type === "host.state" && event.data.from !== event.data.to) this.#moved(run, event);
       this.#states.set(run, evolve(before, event));
     }
@@ -123,7 +130,10 @@ export class JournalWatch {
       this.#violate(`${id} went on to wave ${wave}, and nobody promoted it past wave ${furthest}`);
   }
 
-  #moves({ plan, targets }: RolloutState, { host = "", ts, data }: HostMove): void {
+  #moves({ plan, targets, hosts }: RolloutState, { host = "", ts, data }: HostMove): void {
+    const { failure, retryAt = null } = hosts.get(host) ?? {};
+    const early = data.to === "activating" && failure?.code === NOT_NOW && Date.parse(ts) < (retryAt ?? 0);
+    if (early) this.#violate(`${host} of ${plan.id} was asked again before the time its owner gave`);
     if (data.to !== "pending") this.#alone(plan.id, host);
     const { windows = [] } = targets.get(host) ?? {};
     const need = estimateMs(plan.policy);
