@@ -1,5 +1,5 @@
 /** Soaks and bakes that end before their time: only for a promotion, and only once every host was seen well after it. */
-import { type FleetEvent, TERMINAL_STATES } from "../rollout/events.ts";
+import type { FleetEvent } from "../rollout/events.ts";
 import type { RolloutState } from "../rollout/state.ts";
 
 /** One that goes on. Places are places in the journal. */
@@ -44,7 +44,7 @@ export class SoakWatch {
       case "rollout.state":
         if (event.data.to === "baking" && event.data.detail !== undefined)
           this.#begins(before, null, event.data.detail, event.seq);
-        else if (before.status === "baking" && TERMINAL_STATES.has(event.data.to) && soak)
+        else if (before.status === "baking" && event.data.to.startsWith("succeeded") && soak)
           this.#ends(before, soak, event);
         return;
       default:
