@@ -55,7 +55,8 @@ export function hostRecords(
     const old = before.get(host.name);
     const said = { host: host.name, outcomeRun: id };
     const base = { ...said, ...(host.contactAt === null ? {} : { seenAt: host.contactAt }) };
-    const known = old?.outcomeRun === id && old.lastHealthy === to;
+    // Whoever said so: this run before a pause, most likely.
+    const known = old?.lastHealthy !== undefined && old.lastHealthy === to;
     switch (host.state) {
       case "updated":
         return [
@@ -66,6 +67,7 @@ export function hostRecords(
             owes: undefined,
             ...(to === undefined ? {} : { current: to }),
             ...(known ? {} : healthy(host, to, state, old)),
+            ...(known && kind === "rollout" ? { revision } : {}),
           },
         ];
       case "reverted":

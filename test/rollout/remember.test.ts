@@ -80,6 +80,8 @@ test("a run that goes on after a pause says nothing twice", async () => {
   await remember(paused, "updated", system("a", "r1"));
   expect(await record()).toEqual(once);
 
+  // Another run left it out meanwhile.
+  await store.putHost({ host: "a", outcome: "deferred", outcomeRun: "r-3" });
   await remember(paused, "reverted", system("a", "r1"));
   const back = await record();
   expect(back).toEqual({
