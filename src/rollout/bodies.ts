@@ -47,6 +47,7 @@ export function runMoved(
   msg: string,
   reason?: PauseReason,
   detail?: string,
+  quietMs?: number,
 ): EventBody {
   return {
     type: "rollout.state",
@@ -57,6 +58,7 @@ export function runMoved(
       to,
       ...(reason === undefined ? {} : { reason }),
       ...(detail === undefined ? {} : { detail }),
+      ...(quietMs === undefined ? {} : { quietMs }),
     },
   };
 }

@@ -181,6 +181,9 @@ function advanceRunning(turn: Turn): Step {
   if (!wave) return NONE;
   if (!hasAny(state, "open", state.wave)) return advanceWave(state, context);
 
+  // Time without a controller is nobody's lack of progress.
+  const progressAt = Math.max(state.progressAt, context.resumedAt);
+  const quietMs = Math.max(0, context.now - progressAt);
   if (countIn(state, "open", state.wave) === countIn(state, "staged", state.wave)) {
     const opensAt = windowsOpenAt(state, context.now);
     if (opensAt === null || opensAt > context.now) {
@@ -188,13 +191,11 @@ function advanceRunning(turn: Turn): Step {
         opensAt === null
           ? `no maintenance window is long enough for ${Math.ceil(estimateMs(state.plan.policy) / 60_000)} min`
           : `everything is staged; the next maintenance window opens at ${new Date(opensAt).toISOString()}`;
-      return { events: [runMoved(state, "paused", msg, "window", msg)], effects: [] };
+      return { events: [runMoved(state, "paused", msg, "window", msg, quietMs)], effects: [] };
     }
   }
   const deadline = state.plan.policy.progressDeadlineMs + wave.soakMs;
-  // Time without a controller is nobody's lack of progress.
-  const progressAt = Math.max(state.progressAt, context.resumedAt);
-  if (context.now - progressAt > deadline) {
+  if (quietMs > deadline) {
     const why = obstacle(state, context);
     const msg = `no host was updated within the progress deadline${why === null ? "" : ` (${why})`}`;
     return { events: [runMoved(state, "paused", msg, "deadline", msg)], effects: [] };

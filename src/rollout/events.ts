@@ -112,6 +112,8 @@ export const RolloutStateEvent = event(
     to: RunState,
     reason: PauseReason.optional(),
     detail: z.string().optional(),
+    /** Paused for a window: for how long nothing had been updated, ms. */
+    quietMs: z.number().min(0).optional(),
   }),
 );
 /** An operator's word, applied in order. */

@@ -2,6 +2,7 @@
  * Hosts that were given up in flight. Silent, they are over or have no power: unavailable, but in no slot, or a dead one
  * would hold up its run for ever. With power again they go on where they were, and then their slot is theirs again. Pure.
  */
+import type { ErrorCode } from "../errors.ts";
 import type { Observation } from "../host/protocol.ts";
 import type { PlannedHost } from "../plan/model.ts";
 import { isAtRest } from "./at-rest.ts";
@@ -27,6 +28,7 @@ export function resurfaced(
   context: Context,
 ): EventBody[] {
   const { fence, now } = context;
+  if (host.fence === null) return neverBegun(state, host, target, seen, context);
   const found = context.rules.reconcile({ state, host, to: target.to, fence, now }, seen);
   const to = found?.type === "host.state" ? found.data.to : null;
   if (found && to !== null && ENDS.has(to)) return [found];
@@ -35,8 +37,30 @@ export function resurfaced(
       moved(state, host, "reverted", "nothing had begun there", { failure: host.failure ?? undefined }),
     ];
   const code = isAtRest(seen) ? "connection-lost" : STILL_AT_IT;
-  return interpretFailure(state, host, "observe", { code, message: AT_IT, transient: true }, context);
+  return atIt(state, host, code, context);
 }
+
+/** It was tried again in vain: what it is found with is left of an earlier attempt. */
+function neverBegun(
+  state: RolloutState,
+  host: HostProgress,
+  target: PlannedHost,
+  seen: Observation,
+  context: Context,
+): EventBody[] {
+  if (!isAtRest(seen)) return atIt(state, host, STILL_AT_IT, context);
+  if (seen.current === target.to && seen.profile === target.to)
+    return [moved(state, host, "skipped", "runs it already")];
+  if (seen.current === host.previous)
+    return [moved(state, host, "reverted", "is on its old system", { failure: host.failure ?? undefined })];
+  const message = `runs ${seen.current}, which this rollout neither found nor put there`;
+  return [
+    moved(state, host, "drifted", message, { failure: { code: "plan-stale", message, transient: false } }),
+  ];
+}
+
+const atIt = (state: RolloutState, host: HostProgress, code: ErrorCode, context: Context): EventBody[] =>
+  interpretFailure(state, host, "observe", { code, message: AT_IT, transient: true }, context);
 
 /**
  * Who of them is in flight again, now that somebody else is about to begin. One that was seen so and fell silent may be

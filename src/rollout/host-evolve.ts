@@ -13,9 +13,11 @@ const INTENTS: ReadonlySet<HostState> = new Set([
   "unknown",
 ]);
 
-/** Does this move follow a look at a host where nothing was under way? One that is out of reach may be skipped, too. */
+/** Does this move follow a look at a host where nothing was under way? Without one, hosts are put off for a failure. */
 const isSeenAtRest = ({ to, failure }: EventOf<"host.state">["data"]): boolean =>
-  ["staging", "updated", "reverted"].includes(to) || (to === "skipped" && failure === undefined);
+  ["staging", "updated", "reverted"].includes(to) ||
+  (["skipped", "deferred"].includes(to) && failure === undefined) ||
+  (to === "drifted" && failure?.code === "plan-stale");
 
 /** `at`: when it happened, ms since the epoch. */
 export function hostAfter(known: HostProgress, event: EventOf<"host.state">, at: number): HostProgress {

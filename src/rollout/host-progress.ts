@@ -76,5 +76,9 @@ export const isGivenUp = (h: HostProgress): boolean =>
   h.unsettled &&
   (CONTACT_CODES.has(h.failure?.code ?? "") || h.failure?.code === STILL_AT_IT);
 
+/** It has what its run brought: confirmed, or found to have been when it was tried again after it had been given up. */
+export const hasArrived = (h: HostProgress): boolean =>
+  h.previous !== null && (h.committed || (h.state === "skipped" && h.failure === null));
+
 /** Names one attempt on one host. */
 export const attemptKey = (h: HostProgress): string => `${h.name}/${h.attempt}`;

@@ -132,13 +132,12 @@ function putOff(
   host: HostProgress,
   failure: NonNullable<HostProgress["failure"]>,
 ): EventBody {
-  const to = { defer: "deferred", fail: "failed", skip: "skipped" } as const;
   const held = ["host-held", "host-busy", NOT_NOW].includes(failure.code);
-  return moved(
-    state,
-    host,
-    held ? "deferred" : to[state.plan.policy.offline.policy],
-    held ? failure.message : `out of reach: ${failure.message}`,
-    { failure },
-  );
+  const msg = held ? failure.message : `out of reach: ${failure.message}`;
+  // Given up in flight, and no word from it since: to try again in vain changes nothing about that.
+  if (host.unsettled) return moved(state, host, "failed", msg, { failure: { ...failure, transient: false } });
+  const { policy } = state.plan.policy.offline;
+  return moved(state, host, held ? "deferred" : OFFLINE[policy], msg, { failure });
 }
+
+const OFFLINE = { defer: "deferred", fail: "failed", skip: "skipped" } as const;

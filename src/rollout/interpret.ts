@@ -4,6 +4,7 @@ import type { CheckResult, Observation } from "../host/protocol.ts";
 import type { PlannedHost } from "../plan/model.ts";
 import { isAtRest } from "./at-rest.ts";
 import { about, moved, runMoved } from "./bodies.ts";
+import { isAtRisk } from "./classes.ts";
 import type { Context } from "./context.ts";
 import { type Decision, NOTHING, type Outcome } from "./effects.ts";
 import type { EventBody, HostState } from "./events.ts";
@@ -11,7 +12,7 @@ import { resurfaced } from "./given-up.ts";
 import { guarded } from "./guarded.ts";
 import { interpretFailure } from "./interpret-failure.ts";
 import { isRolledBack, sendBack } from "./roll-back.ts";
-import type { HostProgress, RolloutState } from "./state.ts";
+import { type HostProgress, isGivenUp, type RolloutState } from "./state.ts";
 
 type OutcomeOf<K extends Outcome["effect"]["kind"]> = Extract<Outcome, { ok: true; effect: { kind: K } }>;
 
@@ -26,7 +27,8 @@ export function interpret(state: RolloutState, outcome: Outcome, context: Contex
     case "revert": {
       const { observation } = outcome as OutcomeOf<"observe" | "revert">;
       if (host.state === "preflight") return say(...preflight(state, host, target, observation, context));
-      if (host.state === "failed") return say(...resurfaced(state, host, target, observation, context));
+      if (isGivenUp(host)) return say(...resurfaced(state, host, target, observation, context));
+      if (!isAtRisk(host)) return NOTHING; // An answer that nobody waits for any more.
       // Cut short by a restart: what began without its guards' objection goes on without asking them again.
       const cutShort =
         isRolledBack(host) && observation.state?.phase === "reverting" && !observation.revertArmed;

@@ -6,6 +6,7 @@
 import type { HostChange, HostRecord, Store } from "../store/store.ts";
 import { isAtRisk } from "./classes.ts";
 import { type EventBody, TERMINAL_STATES } from "./events.ts";
+import { hasArrived } from "./host-progress.ts";
 import { RULES, type Rules } from "./rules.ts";
 import type { HostProgress, RolloutState } from "./state.ts";
 
@@ -55,10 +56,12 @@ export function hostRecords(
     const old = before.get(host.name);
     const said = { host: host.name, outcomeRun: id };
     const base = { ...said, ...(host.contactAt === null ? {} : { seenAt: host.contactAt }) };
+    if (host.state === "skipped" && !hasArrived(host)) return [];
     // Whoever said so: this run before a pause, most likely.
     const known = old?.lastHealthy !== undefined && old.lastHealthy === to;
     switch (host.state) {
       case "updated":
+      case "skipped":
         return [
           {
             ...base,

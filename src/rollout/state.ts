@@ -41,6 +41,8 @@ export interface RolloutState {
   readonly startedAt: number;
   /** Last time a host became updated, a wave began or the run (re)started: the progress deadline counts from here. */
   readonly progressAt: number;
+  /** Paused for a window: how much of that deadline had passed, ms. A run that is open only now and then has to get on, too. */
+  readonly quietMs: number;
   readonly endedAt: number | null;
   /** Place of its last end, before that of its plan: what hosts did until then is remembered already. */
   readonly rememberedSeq: number;
@@ -116,6 +118,7 @@ export function initialState(event: EventOf<"plan">): RolloutState {
     lastSeq: event.seq,
     startedAt: at,
     progressAt: at,
+    quietMs: 0,
     endedAt: null,
     rememberedSeq: event.seq,
     statusAt: at,
@@ -225,7 +228,8 @@ function withRunState(
     reason: data.reason ?? null,
     detail: data.detail ?? null,
     statusAt: at,
-    progressAt: resumed ? at : state.progressAt,
+    progressAt: resumed ? at - state.quietMs : state.progressAt,
+    quietMs: data.quietMs ?? 0,
     soakUntil: data.to === "baking" && data.detail ? Date.parse(data.detail) : state.soakUntil,
     endedAt: over ? at : null,
     rememberedSeq: over ? seq : state.rememberedSeq,

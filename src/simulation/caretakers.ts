@@ -2,7 +2,6 @@
 import { currentTarget } from "../operate/current-target.ts";
 import { isBehind, settleCaughtUp } from "../rollout/catch-up.ts";
 import { TERMINAL_STATES } from "../rollout/events.ts";
-import { planRollout } from "../rollout/launch.ts";
 import { earlierSystem, type Present, planRollback } from "../rollout/rollback-hosts.ts";
 import type { RolloutState } from "../rollout/state.ts";
 import { survey } from "../rollout/survey.ts";
@@ -48,17 +47,12 @@ export class Caretakers extends Somebody {
     const { scenario, trace } = this.stage;
     if (this.#full || patience === 0) return;
     const c = this.runs.person("q", this.#newId("r"), this.luck);
-    const { store, driver } = this.runs.deps(c);
+    const { store } = this.runs.deps(c);
     const made = await this.asFar(c, 2_000, async () => {
       const records = await store.hosts();
       const hosts = scenario.inventory.hosts.filter((h) => isBehind(records.get(h.name)));
       const to = currentTarget(await store.runs());
-      if (hosts.length === 0 || to === null) return null;
-      const { clock, leave } = c;
-      return planRollout(
-        { inventory: scenario.inventory, hosts, to, force: false },
-        { driver, closures: this.release(to), store, clock, signal: leave.signal, forks: 4 },
-      );
+      return hosts.length === 0 || to === null ? null : this.plan(c, hosts, to);
     });
     if (!made) return;
     const { plan, sightings } = made;

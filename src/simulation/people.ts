@@ -1,7 +1,6 @@
 /** People who change their minds: undo a run, put a newer release over it, try an ended one again, pass gates. */
 import { applyCommand } from "../rollout/commands.ts";
 import { TERMINAL_STATES } from "../rollout/events.ts";
-import { planRollout } from "../rollout/launch.ts";
 import type { RolloutState } from "../rollout/state.ts";
 import { changedBy, planUndo } from "../rollout/undo.ts";
 import type { Intentions } from "./intentions.ts";
@@ -76,15 +75,8 @@ export class People extends Somebody {
     const { luck } = this;
     if (this.#full || patience === 0) return;
     const c = this.runs.person("p", this.#newId(), luck);
-    const { store, driver } = this.runs.deps(c);
     const hosts = luck.chance(0.5) ? this.some() : scenario.inventory.hosts;
-    const { clock, leave } = c;
-    const made = await this.asFar(c, 2_000, () =>
-      planRollout(
-        { inventory: scenario.inventory, hosts, force: false },
-        { driver, closures: this.release("r3"), store, clock, signal: leave.signal, forks: 4 },
-      ),
-    );
+    const made = await this.asFar(c, 2_000, () => this.plan(c, hosts, "r3"));
     if (!made || made.plan.hosts.length === 0) return;
     trace(`somebody rolls out r3 to ${made.plan.hosts.map((h) => h.name).join(" ")}`);
     const supersede = luck.chance(0.85);

@@ -147,13 +147,13 @@ export async function simulate(seed: number, options: SimulationOptions = {}): P
     const state = replay(journal);
     if (state) states.push(state);
   }
-  const runsOf = (host: string) => watch.journals.inOrder(host, states);
-  if (watch.violations.length === 0) for (const problem of judgeHosts(world, runsOf)) watch.violate(problem);
-  const lastOf = (host: string) =>
-    runsOf(host).findLast(({ plan }) => watch.journals.hasMoved(host, plan.id));
+  const { inOrder, hasMoved } = watch.journals;
+  const order = new Map(world.hosts.map((host) => [host, inOrder(host, states)]));
+  const runsOf = (host: string) => order.get(host) ?? [];
   const records = await shared.hosts();
+  if (watch.violations.length === 0) for (const problem of judgeHosts(world, runsOf)) watch.violate(problem);
   if (watch.violations.length === 0)
-    for (const problem of judgeRecords(world, lastOf, records)) watch.violate(problem);
+    for (const problem of judgeRecords(world, runsOf, hasMoved, records)) watch.violate(problem);
   for (const host of world.hosts) {
     if (nextEvent(world.machine(host)) !== null && watch.violations.length === 0)
       watch.violate(`${host} does not come to rest`);

@@ -4,6 +4,7 @@ import type { Host } from "../inventory/model.ts";
 import type { ClosureSource } from "../nix/closures.ts";
 import type { Plan } from "../plan/model.ts";
 import { type StartOptions, startRun } from "../rollout/begin.ts";
+import { type Planned, planRollout } from "../rollout/launch.ts";
 import { type RolloutState, replay } from "../rollout/state.ts";
 import type { Controller } from "./controller.ts";
 import type { Random } from "./random.ts";
@@ -31,8 +32,19 @@ export class Somebody {
     return some.length > 0 ? some : [this.luck.pick(hosts)];
   }
 
+  /** As `rollout` does: looks at these hosts and plans to bring them to a release. */
+  protected plan(c: Controller, hosts: readonly Host[], revision: string): Promise<Planned> {
+    const { store, driver, clock } = this.runs.deps(c);
+    const { inventory } = this.stage.scenario;
+    const closures = this.#release(revision);
+    return planRollout(
+      { inventory, hosts, to: revision, force: false },
+      { driver, closures, store, clock, signal: c.leave.signal, forks: 4 },
+    );
+  }
+
   /** The systems of a release, as far as there are any. */
-  protected release(revision: string): Pick<ClosureSource, "revision" | "build"> {
+  #release(revision: string): Pick<ClosureSource, "revision" | "build"> {
     const built = [...this.stage.world.systems].flatMap(([name, { to, next }]) => {
       const system = revision === "r3" ? next : to;
       return system ? [[name, { toplevel: system.path, size: system.size, version: revision }] as const] : [];

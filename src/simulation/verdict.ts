@@ -29,8 +29,11 @@ export function judgeJournal(events: readonly FleetEvent[], believed: RolloutSta
   return problems;
 }
 
+/** The runs that had a host, in the order in which they moved it last. */
+type RunsOf = (host: string) => readonly RolloutState[];
+
 /** Journals against machines: each of the runs that had a host takes it from where the one before left it. */
-export function judgeHosts(world: World, runsOf: (host: string) => readonly RolloutState[]): string[] {
+export function judgeHosts(world: World, runsOf: RunsOf): string[] {
   return world.hosts.flatMap((host) => {
     const place = expected(world, runsOf(host), host);
     return place ? judgeHost(world, host, place) : [];
@@ -40,11 +43,12 @@ export function judgeHosts(world: World, runsOf: (host: string) => readonly Roll
 /** What is remembered of hosts against the journal of the run that moved each of them last. */
 export function judgeRecords(
   world: World,
-  lastOf: (host: string) => RolloutState | undefined,
+  runsOf: RunsOf,
+  hasMoved: (host: string, run: string) => boolean,
   records: ReadonlyMap<string, HostRecord>,
 ): string[] {
   return world.hosts.flatMap((name) => {
-    const run = lastOf(name);
+    const run = runsOf(name).findLast(({ plan }) => hasMoved(name, plan.id));
     const host = run?.hosts.get(name);
     if (!run || !host) return [];
     const record = records.get(name);
@@ -55,6 +59,11 @@ export function judgeRecords(
     switch (host.state) {
       case "updated":
         return record?.lastHealthy === to ? [] : wrong(`as healthy with ${record?.lastHealthy ?? "nothing"}`);
+      case "skipped": {
+        // Changed, given up, and found to have it when it was tried again; any other was passed over.
+        const found = host.attempt > 1 && host.previous !== null && host.failure === null;
+        return found && record?.lastHealthy !== to ? wrong("as something else") : [];
+      }
       case "reverted":
         return record?.lastHealthy !== to || host.previous === to
           ? []

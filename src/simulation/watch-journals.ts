@@ -2,12 +2,16 @@
 import type { Plan } from "../plan/model.ts";
 import { estimateMs, fits } from "../plan/windows.ts";
 import { type EventOf, type FleetEvent, TERMINAL_STATES } from "../rollout/events.ts";
-import { NOT_NOW } from "../rollout/host-progress.ts";
+import { type HostProgress, NOT_NOW } from "../rollout/host-progress.ts";
 import { evolve, type RolloutState } from "../rollout/state.ts";
 import type { Counter } from "./counts.ts";
 import { SoakWatch } from "./watch-soaks.ts";
 
 type HostMove = EventOf<"host.state">;
+
+/** Also one that stopped answering once it had committed, or that was found so when it was tried again. */
+const hasIt = (host: HostProgress | undefined): boolean =>
+  host?.committed === true || (host?.state === "skipped" && host.attempt > 1 && host.failure === null);
 
 export class JournalWatch {
   readonly #states = new Map<string, RolloutState>();
@@ -36,11 +40,11 @@ export class JournalWatch {
   }
 
   /** A run that is tried again after its end comes after those that began meanwhile, but only for the hosts it moves. */
-  inOrder(host: string, runs: readonly RolloutState[]): readonly RolloutState[] {
+  inOrder = (host: string, runs: readonly RolloutState[]): readonly RolloutState[] => {
     const order = [...this.#lastMoves];
     const place = ({ plan }: RolloutState) => order.indexOf(`${host} ${plan.id}`);
     return runs.toSorted((a, b) => place(a) - place(b));
-  }
+  };
 
   /** Did this run ever move this host? One that it only left out, or has not come to, it has no word on. */
   hasMoved = (host: string, run: string): boolean => this.#lastMoves.has(`${host} ${run}`);
@@ -80,8 +84,7 @@ export class JournalWatch {
     for (const { name, from, to } of plan.hosts) {
       const host = reverted?.hosts.get(name);
       const was = reverted?.targets.get(name)?.to;
-      // Also one that stopped answering once it had committed: it runs that system still.
-      if (host?.committed !== true || host.previous !== to || was !== from)
+      if (!hasIt(host) || host?.previous !== to || was !== from)
         this.#violate(`${plan.id} undoes ${plan.reverts}: ${name} ${from} -> ${to} is not what it did there`);
     }
   }

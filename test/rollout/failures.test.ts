@@ -131,6 +131,30 @@ describe("it failed", () => {
     });
   });
 
+  describe("given up in flight, then tried again in vain: it is what it was, whatever the policy on hosts out of reach", () => {
+    const again = (offline: "defer" | "skip" | "fail") =>
+      at(
+        "unknown",
+        planWith({ offline: { ...FAST.offline, policy: offline, unreachableDeadlineMs: 10 * MINUTE } }),
+        host("a", "failed", { failure: failure("unreachable", false) }),
+        host("a", "pending", {}, 2),
+        host("a", "preflight", {}, 2),
+        host("a", "preflight", { failure: failure("unreachable", true) }, 2),
+      );
+
+    test.each(["defer", "skip", "fail"] as const)("%s", (offline) => {
+      const state = again(offline);
+      const late = { now: (progress(state, "a").troubleSince ?? 0) + 10 * MINUTE };
+      for (const [code, msg] of [
+        ["unreachable", "out of reach: it broke"],
+        ["host-busy", "it broke"],
+      ] as const)
+        expect(failed(state, code, true, "observe", late)).toMatchObject([
+          { msg, data: { to: "failed", failure: { code, transient: false } } },
+        ]);
+    });
+  });
+
   describe("another controller has taken it over", () => {
     test.each<[HostState, HostState | "host.log"]>([
       ["preflight", "deferred"],

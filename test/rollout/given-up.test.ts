@@ -130,7 +130,9 @@ describe("before somebody else begins", () => {
 
   test("also while it is tried again and the attempt before is not over", () => {
     for (const to of ["pending", "preflight", "deferred"] as const)
-      expect(ask(waiting(oneSlot, host("a", to, {}, 2)), "b", IN_FLIGHT).effects).toEqual([]);
+      expect(ask(waiting(oneSlot, host("a", to, { failure: silent }, 2)), "b", IN_FLIGHT).effects).toEqual(
+        [],
+      );
     const afresh = waiting(oneSlot, host("a", "preflight", {}, 2), host("a", "staging", {}, 2));
     expect(ask(afresh, "b", IN_FLIGHT).effects).toEqual(begins("b"));
   });

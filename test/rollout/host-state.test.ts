@@ -185,10 +185,11 @@ describe("a host", () => {
   test.each(HostStates.options)("given up in flight (then %s): unsettled until it is seen at rest", (to) => {
     const lost = at("unknown", PLAN, host("a", "failed", { failure: failure("unreachable", false) }));
     expect(progress(lost, "a").unsettled).toBe(true);
-    const rest = ["staging", "updated", "reverted", "skipped"].includes(to);
+    const rest = ["staging", "updated", "reverted", "skipped", "deferred"].includes(to);
     expect(next(lost, host("a", to)).unsettled).toBe(!rest);
-    if (to === "skipped")
-      expect(next(lost, host("a", to, { failure: failure("x", false) })).unsettled).toBe(true);
+    const because = (code: string) => next(lost, host("a", to, { failure: failure(code, false) })).unsettled;
+    if (to === "skipped" || to === "deferred") expect(because("unreachable")).toBe(true);
+    if (to === "drifted") expect(["plan-stale", "host-protocol"].map(because)).toEqual([false, true]);
     const untouched = at("preflight", PLAN, host("a", "failed"));
     expect(progress(untouched, "a").unsettled).toBe(false);
   });

@@ -124,6 +124,32 @@ test("a run that goes on after its end leaves alone what is not its business any
   ]);
 });
 
+test("found to run it when it was tried again, a host is remembered as updated; one that ran it all along as it was", () => {
+  const plan = planOf("r1", "r2", "r2");
+  const begun = [run("running"), wave("wave.start", 1)];
+  const known = new Map([["a", { host: "a", revision: "r1", lastHealthy: system("a", "r1") }]]);
+  const said = (...more: EventBody[]) => hostRecords(aRun(plan, ...begun, ...more), known, 1);
+  const silent = { failure: { code: "unreachable", message: "", transient: false } };
+  const lost = [
+    host("a", "staging", { previous: system("a", "r1") }),
+    host("a", "activating", { fence: 3 }),
+    host("a", "failed", silent),
+    host("a", "pending", {}, 2),
+  ];
+  expect(said(...lost, host("a", "skipped", {}, 2))).toMatchObject([
+    {
+      outcome: "updated",
+      current: system("a", "r2"),
+      revision: "r2",
+      lastHealthy: system("a", "r2"),
+      previousHealthy: system("a", "r1"),
+      unsettled: undefined,
+    },
+  ]);
+  expect(said(...lost, host("a", "skipped", silent, 2))).toEqual([]);
+  expect(said(host("a", "skipped"))).toEqual([]);
+});
+
 test("hosts that are left out owe an update from before the run begins, and not again by its end", () => {
   const plan = aPlan(inventory, {
     revision: "r2",

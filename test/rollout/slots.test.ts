@@ -269,6 +269,29 @@ describe("no progress", () => {
     });
     expect(quiet).toMatchObject({ events: [], effects: [], wakeAt: deadline + 1 });
   });
+
+  test("time without a window is none, but what passed while one was open adds up", () => {
+    const DAY = 24 * HOUR;
+    const policy = { progressDeadlineMs: HOUR, soak: { canaryMs: 0, waveMs: [0] } };
+    const nightly = planWith({ maxUnavailable: 0 }, policy);
+    const waiting = [...is("deferred", "b", "c", "d", "e"), ...staged("a")];
+    const closed = (quietMs: number): EventBody[] => [
+      {
+        ...run("paused", "window"),
+        data: { from: "running", to: "paused", reason: "window", quietMs },
+      } as EventBody,
+      run("running"),
+    ];
+    const opened = aRun(nightly, ...began, ...waiting, ...closed(40 * MINUTE)).progressAt + 40 * MINUTE;
+    const reasons = (quietMs: number, now: number, resumedAt = T0 - DAY) =>
+      go(nightly, [...waiting, ...closed(quietMs)], { now, resumedAt }).events.map(
+        (e) => e.type === "rollout.state" && e.data.reason,
+      );
+    expect(reasons(40 * MINUTE, opened + 20 * MINUTE)).toEqual([]);
+    expect(reasons(40 * MINUTE, opened + 20 * MINUTE + 1)).toEqual(["deadline"]);
+    expect(reasons(0, opened + 20 * MINUTE + 1)).toEqual([]);
+    expect(reasons(40 * MINUTE, opened + DAY, opened + DAY)).toEqual([]);
+  });
 });
 
 describe("draining", () => {

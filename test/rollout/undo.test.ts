@@ -57,6 +57,24 @@ test("of the given hosts only", () => {
   expect(undo({ hosts: some }).hosts.map((h) => h.name)).toEqual(["a"]);
 });
 
+test("also one that was found to run the new system when it was tried again; not one that ran it all along", () => {
+  const silent = { failure: { code: "unreachable", message: "", transient: false } };
+  const state = aRun(
+    plan,
+    run("running"),
+    wave("wave.start", 1),
+    ...updated("a"),
+    host("a", "failed", silent),
+    host("a", "skipped", {}, 2),
+    host("b", "skipped"),
+    host("c", "staging", { previous: system("c", "r1") }),
+    host("c", "failed", silent),
+    host("c", "skipped", silent, 2),
+    run("succeeded_with_stragglers"),
+  );
+  expect([...changedBy(state).keys()]).toEqual(["a"]);
+});
+
 test("also one that fell silent once it had committed: it runs the new system still; not one seen back", () => {
   const silent = { failure: { code: "unreachable", message: "no answer", transient: false } };
   const more = (...bodies: Parameters<typeof aRun>[1][]) => [

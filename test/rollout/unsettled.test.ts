@@ -116,6 +116,42 @@ describe("a host given up that answers after all", () => {
   ])("%s: %s", (_, to, seen) => expect(look(seen)).toMatchObject([{ data: { to } }]));
 });
 
+describe("given up, and tried again in vain", () => {
+  const pending = host("a", "pending", {}, 2);
+  const log: EventBody = { type: "host.log", level: "info", msg: "", host: "a", data: { lines: [] } };
+  const state = aRun(plan, ...givenUp, pending, host("a", "failed", { failure: silent }, 2), log);
+  const look = (seen: Observation, at = state) =>
+    interpret(at, { effect: { kind: "observe", host: "a" }, ok: true, observation: seen }, aContext()).events;
+  const having = (seen: Observation) => aRun(plan, ...givenUp, pending, ...look(seen));
+
+  test("it is asked now and then, as before, and takes up its room", () => {
+    expect(decide(state, aContext()).effects).toContainEqual({ kind: "observe", host: "a" });
+    expect(block(state, "b")).toBe("max-unavailable");
+  });
+
+  test.each<[string, string, Observation]>([
+    ["went back", "reverted", anObservation(FROM, { state: file("reverted", { reason: "timeout" }) })],
+    ["was never reached", "reverted", anObservation(FROM)],
+    ["had been confirmed", "skipped", anObservation(TO, { state: file("committed") })],
+    ["was changed by somebody else", "drifted", anObservation("/nix/store/x", { state: file("committed") })],
+    ["confirmed, then set back for the next boot", "drifted", anObservation(TO, { profile: FROM })],
+  ])("%s: %s, and its room is free again", (_, to, seen) => {
+    expect(look(seen)).toMatchObject([{ data: { to } }]);
+    expect(block(having(seen), "b")).toBeNull();
+  });
+
+  test("still at it: asked again soon", () => {
+    const seen = anObservation(TO, { profile: FROM, state: file("activated"), revertArmed: true });
+    expect(look(seen)).toMatchObject([{ data: { to: "failed", failure: { code: "host-busy" } } }]);
+    expect(block(having(seen), "b")).toBe("max-unavailable");
+  });
+
+  test("an answer that comes when it waits to be tried again says nothing", () => {
+    for (const to of ["pending", "staged", "deferred", "skipped"] as const)
+      expect(look(anObservation(TO), aRun(plan, ...givenUp, host("a", to, {}, 2)))).toEqual([]);
+  });
+});
+
 describe("at rest", () => {
   const cut = { bootId: "boot-2" };
   test.each<[string, boolean, Observation]>([
