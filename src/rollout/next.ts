@@ -28,6 +28,9 @@ function rolling(state: RolloutState): string[] {
     case "paused":
       if (state.reason === "gate") return [verb("promote"), verb("abort"), ...undo];
       if (state.reason === "failures") return [...look(state), verb("retry"), verb("abort"), ...undo];
+      // Whoever failed may be what keeps the others waiting.
+      if (state.reason === "deadline" && look(state).length > 0)
+        return [...look(state), verb("retry"), verb("resume"), verb("abort"), ...undo];
       return [verb("resume"), verb("abort"), ...undo];
     case "planned":
     case "queued":

@@ -92,7 +92,11 @@ export function obstacle(state: RolloutState, context: Context): string | null {
   if (!target) return null;
   if (host.notNowSince !== null && host.failure) return host.failure.message;
   const block = context.rules.blockedBy(measure(state, guarding(context), context.elsewhere), target);
-  return block === null ? null : `${target.name} waits: ${block.limit}`;
+  if (block === null) return null;
+  const lost = hostsIn(state, "doubtful").map((h) => h.name);
+  const who =
+    lost.length === 0 ? "" : `; given up and not seen at rest since: ${lost.slice(0, 5).join(", ")}`;
+  return `${target.name} waits: ${block.limit}${who}`;
 }
 
 /** Guards under way hold their host's slot. */

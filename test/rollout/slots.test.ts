@@ -150,6 +150,11 @@ describe("asking whether a host may be activated", () => {
     expect(why({ maxParallel: 0 }, staged("b", "c"))).toBe("b waits: max-parallel");
     expect(why({}, staged("b"))).toBeNull();
     expect(why({ maxParallel: 0 }, [])).toBeNull();
+    const lost = { failure: { code: "unreachable", message: "", transient: false } };
+    const givenUp = [...staged("a"), host("a", "activating", { fence: 3 }), host("a", "failed", lost)];
+    expect(why({ maxUnavailable: 1 }, [...givenUp, ...staged("b")])).toBe(
+      "b waits: max-unavailable; given up and not seen at rest since: a",
+    );
   });
 });
 

@@ -128,6 +128,12 @@ describe("what to type next", () => {
     for (const status of RunStates.options) expect(next(status, {})).not.toEqual([]);
   });
 
+  test("without progress: whoever failed may be what keeps the others waiting", () => {
+    const deadline = { reason: "deadline" } as const;
+    expect(next("paused", BOTH, deadline)).toEqual([LOOK, ...verb("retry", "resume", "abort", "undo")]);
+    expect(next("paused", { a: "updated" }, deadline)).toEqual(verb("resume", "abort", "undo"));
+  });
+
   test("at an open gate a run that goes on is promoted", () => {
     const gate = { more: [wave("wave.gate", 1)] };
     expect(next("running", { a: "updated" }, gate)).toEqual(verb("promote", "undo"));
