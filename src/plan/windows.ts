@@ -29,18 +29,18 @@ export function fits(windows: readonly MaintenanceWindow[], now: number, estimat
 /** A cautious guess of activation, proof and commit, so that a window is not started into too late. */
 export const estimateMs = (p: Policy): number => p.minHealthyTimeMs + p.confirmTimeoutMs;
 
-/** Openings looked at: a window too short for the work is passed over for the next one. */
-const OPENINGS = 16;
-
 /** The first moment, `now` or later, at which something that takes `needMs` fits; null: none ever does. */
 export function nextFit(windows: readonly MaintenanceWindow[], now: number, needMs: number): number | null {
-  let at: number | null = now;
-  for (let i = 0; at !== null && i < OPENINGS && !fits(windows, at, needMs); i++) {
-    const { open, changesAt } = windowState(windows, at);
-    at = open && changesAt !== null ? windowState(windows, changesAt + 1).changesAt : changesAt;
-    if (open && changesAt !== null && fits(windows, changesAt + 1, needMs)) at = changesAt + 1;
-  }
-  return at !== null && fits(windows, at, needMs) ? at : null;
+  if (windows.length === 0) return now;
+  const first = Math.min(...windows.map((w) => firstFit(w, now, needMs)));
+  return first === Infinity ? null : first;
+}
+
+function firstFit(window: MaintenanceWindow, now: number, needMs: number): number {
+  const { open, changesAt } = stateOf(window, now);
+  if (open && now + needMs <= changesAt) return now;
+  if (window.lengthMs < needMs) return Infinity;
+  return open ? nextStart(window, now) : changesAt;
 }
 
 interface Turn {
@@ -71,11 +71,13 @@ function starts({ start, days, tz: timezone }: MaintenanceWindow): Cron {
   return cron;
 }
 
+/** A time of the day comes again in every week. */
+const nextStart = (window: MaintenanceWindow, after: number): number =>
+  starts(window).nextRun(new Date(after))?.getTime() ?? Infinity;
+
 function lookUp(window: MaintenanceWindow, now: number): Turn {
-  const cron = starts(window);
   // The start that could still cover `now` is the first one after `now - length`.
-  // A time of the day comes again in every week.
-  const start = cron.nextRun(new Date(now - window.lengthMs))?.getTime() ?? Infinity;
+  const start = nextStart(window, now - window.lengthMs);
   return start <= now
     ? { open: true, changesAt: start + window.lengthMs }
     : { open: false, changesAt: start };

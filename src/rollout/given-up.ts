@@ -50,7 +50,7 @@ function neverBegun(
 ): EventBody[] {
   if (!isAtRest(seen)) return atIt(state, host, STILL_AT_IT, context);
   if (seen.current === target.to && seen.profile === target.to)
-    return [moved(state, host, "skipped", "runs it already")];
+    return [moved(state, host, "skipped", "already runs it")];
   if (seen.current === host.previous)
     return [moved(state, host, "reverted", "is on its old system", { failure: host.failure ?? undefined })];
   const message = `runs ${seen.current}, which this rollout neither found nor put there`;

@@ -1,5 +1,5 @@
 /** Sliding slots: who is looked at, copied to and activated next, as far as every limit allows. Pure. */
-import { estimateMs, windowState } from "../plan/windows.ts";
+import { estimateMs, nextFit } from "../plan/windows.ts";
 import { moved } from "./bodies.ts";
 import { type Block, measure, occupy } from "./budgets.ts";
 import type { Context } from "./context.ts";
@@ -65,7 +65,7 @@ export function activate(state: RolloutState, context: Context): Step {
       continue;
     }
     if (!rules.fits(target.windows, now, estimate)) {
-      wake(windowState(target.windows, now).changesAt);
+      wake(nextFit(target.windows, now, estimate));
       closed.sites.add(host.site); // The hosts of a site share their windows.
       continue;
     }

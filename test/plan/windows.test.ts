@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { MaintenanceWindow } from "../../src/plan/policy.ts";
-import { fits, windowState } from "../../src/plan/windows.ts";
+import { fits, nextFit, windowState } from "../../src/plan/windows.ts";
 
 const HOUR = 3_600_000;
 const MINUTE = 60_000;
@@ -113,6 +113,53 @@ test("of several closed windows the next to open is waited for", () => {
   const at = Date.UTC(2026, 6, 1, 12);
   const windows = [nightly("04:00", 1, "UTC"), nightly("22:00", 1, "UTC"), nightly("13:00", 1, "UTC")];
   expect(windowState(windows, at)).toEqual({ open: false, changesAt: Date.UTC(2026, 6, 1, 13) });
+});
+
+describe("the first moment that leaves time enough", () => {
+  const at = (day: number, hour: number, minute = 0) => Date.UTC(2026, 6, day, hour, minute);
+
+  test("now, if there is no window at all or enough is left of one", () => {
+    expect(nextFit([], 7, 1e12)).toBe(7);
+    const night = [nightly("02:00", 3, "UTC")];
+    expect(nextFit(night, at(1, 3), 2 * HOUR)).toBe(at(1, 3));
+    expect(nextFit(night, at(1, 3), 2 * HOUR + 1)).toBe(at(2, 2));
+    expect(nextFit(night, at(1, 1), 3 * HOUR)).toBe(at(1, 2));
+    expect(nextFit(night, at(1, 1), 3 * HOUR + 1)).toBeNull();
+  });
+
+  test("a window that overlaps a shorter one counts from its own beginning", () => {
+    const both = [nightly("01:00", 2, "UTC"), nightly("02:00", 3, "UTC")];
+    expect(nextFit(both, at(1, 1), 3 * HOUR)).toBe(at(1, 2));
+  });
+
+  test("as whoever tries every quarter of an hour finds out", () => {
+    const QUARTER = 15 * MINUTE;
+    const window = fc
+      .record({
+        quarter: fc.integer({ min: 0, max: 95 }),
+        length: fc.integer({ min: 1, max: 40 }),
+        days: fc.subarray([...DAYS]),
+        tz: fc.constantFrom("UTC", "Europe/Brussels", "Asia/Kolkata"),
+      })
+      .map(({ quarter: q, length, days, tz }) => ({
+        ...nightly(`${Math.floor(q / 4)}:${(q % 4) * 15}`.replace(/\b\d\b/g, "0$&"), 0, tz, days),
+        lengthMs: length * QUARTER,
+      }));
+    fc.assert(
+      fc.property(
+        fc.array(window, { minLength: 1, maxLength: 3 }),
+        fc.integer({ min: 0, max: 7 * 96 }),
+        fc.integer({ min: 1, max: 40 }),
+        (windows, quarters, need) => {
+          const now = at(1, 0) + quarters * QUARTER;
+          const tries = Array.from({ length: 8 * 96 }, (_, i) => now + i * QUARTER);
+          const first = tries.find((t) => fits(windows, t, need * QUARTER)) ?? null;
+          expect(nextFit(windows, now, need * QUARTER)).toBe(first);
+        },
+      ),
+      { numRuns: 100 },
+    );
+  });
 });
 
 describe("the clock changes", () => {
