@@ -195,6 +195,19 @@ describe("maintenance windows", () => {
     );
   });
 
+  test("of several sites the first one to open ends the wait; one without a window long enough is not waited for", () => {
+    const bySite = (windows: Record<string, readonly MaintenanceWindow[]>) => {
+      const plan = planWith();
+      const hosts = plan.hosts.map((h) => ({ ...h, windows: windows[h.site ?? "none"] ?? [] }));
+      return pausedUntil(go({ ...plan, hosts }, all, { now: clock(12, 31) }));
+    };
+    const late = [window("16:00", 60)];
+    expect(bySite({ gent: late, brugge: [window("14:00", 60)], none: late })).toBe("14:00");
+    expect(bySite({ gent: [window("14:00", 60)], brugge: late, none: late })).toBe("14:00");
+    expect(bySite({ gent: [window("14:00", 29)], brugge: late, none: late })).toBe("16:00");
+    expect(bySite({ gent: late, brugge: late })).toBeNull();
+  });
+
   test("looking and copying go on meanwhile", () => {
     const some = staged("a", "b");
     expect(at([window("14:00", 60)], clock(12, 30), some).events.map((e) => e.type)).toEqual(

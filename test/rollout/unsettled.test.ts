@@ -167,6 +167,23 @@ describe("at rest", () => {
     ["another run is active", false, anObservation(FROM, { otherRuns: ["macula-fleet-r-9-revert.timer"] })],
     ["about to restart", false, anObservation(FROM, { state: file("activating", { mode: "boot" }) })],
     [
+      "restarted, it would be another boot",
+      true,
+      anObservation(TO, { state: file("activated", { mode: "boot" }) }),
+    ],
+    [
+      "activated without a restart, nothing runs any more",
+      true,
+      anObservation(FROM, { state: file("activating") }),
+    ],
+    ["could not go back", true, anObservation(TO, { state: file("revert-failed") })],
+    ["restarted with the new system for good", true, anObservation(TO, { ...cut, state: file("activated") })],
+    [
+      "judged in that boot",
+      true,
+      anObservation(TO, { profile: FROM, state: file("activated", { mode: "boot" }) }),
+    ],
+    [
       "up on the new system, not judged yet",
       false,
       anObservation(TO, { ...cut, profile: FROM, state: file("activating", { mode: "boot" }) }),
