@@ -171,8 +171,8 @@ async function conclude(journal: RunJournal, stop: Stop, word: string): Promise<
         : t.deferred > 0
           ? "succeeded_with_stragglers"
           : "succeeded";
-  const reason = end === "paused" ? "operator" : undefined;
+  const why = end === "paused" ? ({ reason: "operator" } as const) : {};
   const said = `${t.ok} ${word}, ${t.failed} failed, ${t.pending} not done`;
-  await journal.append((s) => [runMoved(s, end, said, reason)]);
+  await journal.append((s) => [runMoved(s, end, said, why)]);
   await journal.append((s) => [summarize(s, stop.begin.aborted)]);
 }

@@ -1,5 +1,5 @@
 /** Event bodies, so that the core reads as policy. Pure. */
-import type { EventBody, EventOf, HostState, PauseReason, RunState } from "./events.ts";
+import type { EventBody, EventOf, HostState, RunState } from "./events.ts";
 import type { HostProgress, RolloutState } from "./state.ts";
 
 type HostData = EventOf<"host.state">["data"];
@@ -45,21 +45,13 @@ export function runMoved(
   state: RolloutState,
   to: RunState,
   msg: string,
-  reason?: PauseReason,
-  detail?: string,
-  quietMs?: number,
+  more: Omit<EventOf<"rollout.state">["data"], "from" | "to"> = {},
 ): EventBody {
   return {
     type: "rollout.state",
     level: to === "paused" || to === "aborting" || to === "rolling_back" ? "warn" : "info",
     msg,
-    data: {
-      from: state.status,
-      to,
-      ...(reason === undefined ? {} : { reason }),
-      ...(detail === undefined ? {} : { detail }),
-      ...(quietMs === undefined ? {} : { quietMs }),
-    },
+    data: { from: state.status, to, ...more },
   };
 }
 

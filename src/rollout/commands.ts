@@ -40,7 +40,7 @@ export function applyCommand(state: RolloutState, word: Word, rules: Rules = RUL
       if (status === "paused") return noop("already paused");
       return applied(
         "paused",
-        runMoved(state, "paused", `paused by ${word.by}; hosts in flight finish`, "operator"),
+        runMoved(state, "paused", `paused by ${word.by}; hosts in flight finish`, { reason: "operator" }),
       );
 
     case "resume":

@@ -5,7 +5,7 @@
  */
 import { estimateMs } from "../plan/windows.ts";
 import { attend, isAbandoned } from "./attend.ts";
-import { runMoved } from "./bodies.ts";
+import { iso, runMoved } from "./bodies.ts";
 import { failureVerdict } from "./budgets.ts";
 import { isAtRisk, isPreparing } from "./classes.ts";
 import type { Context } from "./context.ts";
@@ -104,17 +104,18 @@ function stop(state: RolloutState): Decision {
       out.site === null
         ? `${who} fell silent together, at several sites: is this controller cut off? Nothing is counted as failed`
         : `${who} fell silent together: the uplink of ${out.site} seems down. Nothing is counted as failed`;
-    return { events: [runMoved(state, "paused", msg, "uplink", msg)], effects: [] };
+    return { events: [runMoved(state, "paused", msg, { reason: "uplink", detail: msg })], effects: [] };
   }
   const verdict = failureVerdict(state);
   if (!verdict || state.plan.policy.onFailure === "continue") return NONE;
   const msg = `${verdict.failed} failed in ${verdict.where}, ${verdict.allowed} tolerated`;
+  const why = { reason: "failures", detail: msg } as const;
   const rollback = state.plan.policy.onFailure === "rollback";
   return {
     events: [
       rollback
-        ? runMoved(state, "rolling_back", `${msg}: every updated host goes back`, "failures", msg)
-        : runMoved(state, "paused", `${msg}: nothing new is started`, "failures", msg),
+        ? runMoved(state, "rolling_back", `${msg}: every updated host goes back`, why)
+        : runMoved(state, "paused", `${msg}: nothing new is started`, why),
     ],
     effects: [],
   };
@@ -147,9 +148,6 @@ function advance(turn: Turn, running: boolean): Step {
   }
 }
 
-/** The moment that a pause for a window ends with. */
-const OPENING = /[0-9-]+T[0-9:.]+Z$/;
-
 /** Two pauses end by themselves: an outage when contact is back, a closed window when it opens. */
 function paused(turn: Turn): Step {
   const { state, context } = turn;
@@ -157,12 +155,11 @@ function paused(turn: Turn): Step {
   if (state.reason === "uplink" && !stillOut(state))
     return { events: [runMoved(state, "running", "contact is back: goes on")], effects: [] };
   if (state.reason !== "window") return NONE;
-  const opensAt = Date.parse(OPENING.exec(state.detail ?? "")?.[0] ?? "");
-  if (Number.isNaN(opensAt)) return NONE; // no window ever fits
+  if (state.until === null) return NONE; // no window ever fits
   turn.waitsForWindow = true;
-  return opensAt <= context.now
+  return state.until <= context.now
     ? { events: [runMoved(state, "running", "a maintenance window is open")], effects: [] }
-    : { ...NONE, wakeAt: opensAt };
+    : { ...NONE, wakeAt: state.until };
 }
 
 /** The waves of a running rollout: open the next, fill its slots, close it. */
@@ -190,15 +187,17 @@ function advanceRunning(turn: Turn): Step {
       const msg =
         opensAt === null
           ? `no maintenance window is long enough for ${Math.ceil(estimateMs(state.plan.policy) / 60_000)} min`
-          : `everything is staged; the next maintenance window opens at ${new Date(opensAt).toISOString()}`;
-      return { events: [runMoved(state, "paused", msg, "window", msg, quietMs)], effects: [] };
+          : `everything is staged; the next maintenance window opens at ${iso(opensAt)}`;
+      const until = opensAt === null ? {} : { until: iso(opensAt) };
+      const why = { reason: "window", detail: msg, quietMs, ...until } as const;
+      return { events: [runMoved(state, "paused", msg, why)], effects: [] };
     }
   }
   const deadline = state.plan.policy.progressDeadlineMs + wave.soakMs;
   if (quietMs > deadline) {
     const why = obstacle(state, context);
     const msg = `no host was updated within the progress deadline${why === null ? "" : ` (${why})`}`;
-    return { events: [runMoved(state, "paused", msg, "deadline", msg)], effects: [] };
+    return { events: [runMoved(state, "paused", msg, { reason: "deadline", detail: msg })], effects: [] };
   }
   const begun = prepare(state, context);
   const step = begun.events.length > 0 ? begun : activate(state, context);

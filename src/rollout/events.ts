@@ -112,6 +112,8 @@ export const RolloutStateEvent = event(
     to: RunState,
     reason: PauseReason.optional(),
     detail: z.string().optional(),
+    /** ISO 8601: when it goes on (paused for a window), or may end (baking), by itself. */
+    until: z.string().optional(),
     /** Paused for a window: for how long nothing had been updated, ms. */
     quietMs: z.number().min(0).optional(),
   }),

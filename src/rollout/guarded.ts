@@ -35,7 +35,7 @@ export function guarded(
   if (broken) {
     const where = broken.site === null ? "in the fleet" : `in ${broken.site}`;
     const msg = `${host.name} may not be touched: ${broken.required} other ${broken.role} host(s) ${where} must be healthy, ${broken.healthy.length} are (not: ${broken.unhealthy.join(", ")})`;
-    if (forward) return say(runMoved(state, "paused", msg, "quorum", msg));
+    if (forward) return say(runMoved(state, "paused", msg, { reason: "quorum", detail: msg }));
     return say(waits(state, host, msg, context));
   }
   const again = inFlightAgain(state, givenUp, context);

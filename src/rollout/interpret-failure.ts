@@ -103,7 +103,7 @@ function fenced(
           },
         ]
       : [moved(state, host, to, msg, { failure: { ...failure, transient: false } })]),
-    ...(running ? [runMoved(state, "paused", msg, "lease", msg)] : []),
+    ...(running ? [runMoved(state, "paused", msg, { reason: "lease", detail: msg })] : []),
   ];
 }
 

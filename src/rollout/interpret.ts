@@ -159,7 +159,12 @@ function observed(
   if (found) {
     const fenced = found.type === "host.state" && found.data.failure?.code === "host-fenced";
     return fenced && (state.status === "running" || state.status === "baking")
-      ? [found, runMoved(state, "paused", "another controller has taken over hosts of this rollout", "lease")]
+      ? [
+          found,
+          runMoved(state, "paused", "another controller has taken over hosts of this rollout", {
+            reason: "lease",
+          }),
+        ]
       : [found];
   }
   // Contact is worth an entry only where it ends trouble or answers a resume; else polling would fill the journal.

@@ -59,12 +59,9 @@ export function advanceWave(state: RolloutState, { now, rules }: Context): Step 
     case "gate": {
       if (rules.gateOpen(state, wave.index)) return say(end);
       return say(
-        runMoved(
-          state,
-          "paused",
-          `wave ${wave.index} (${wave.label}) is done and waits to be promoted`,
-          "gate",
-        ),
+        runMoved(state, "paused", `wave ${wave.index} (${wave.label}) is done and waits to be promoted`, {
+          reason: "gate",
+        }),
       );
     }
   }
@@ -114,13 +111,9 @@ function nextWave(state: RolloutState, now: number): Step {
   const bake = state.plan.policy.finalBakeMs;
   if (bake > 0 && hasAny(state, "updated") && state.status === "running") {
     return say(
-      runMoved(
-        state,
-        "baking",
-        `all waves done, bakes for ${Math.round(bake / 1000)} s`,
-        undefined,
-        iso(now + bake),
-      ),
+      runMoved(state, "baking", `all waves done, bakes for ${Math.round(bake / 1000)} s`, {
+        until: iso(now + bake),
+      }),
     );
   }
   return say(finish(state));

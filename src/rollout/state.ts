@@ -21,6 +21,8 @@ export interface RolloutState {
   readonly status: RunState;
   readonly reason: PauseReason | null;
   readonly detail: string | null;
+  /** When a pause ends by itself, ms since the epoch; null: never. */
+  readonly until: number | null;
   /** 1-based current wave; 0 before the first. */
   readonly wave: number;
   readonly wavePhase: "updating" | "soaking" | "gate" | "done";
@@ -106,6 +108,7 @@ export function initialState(event: EventOf<"plan">): RolloutState {
     status: "planned",
     reason: null,
     detail: null,
+    until: null,
     wave: 0,
     wavePhase: "done",
     soakUntil: null,
@@ -230,7 +233,8 @@ function withRunState(
     statusAt: at,
     progressAt: resumed ? at - state.quietMs : state.progressAt,
     quietMs: data.quietMs ?? 0,
-    soakUntil: data.to === "baking" && data.detail ? Date.parse(data.detail) : state.soakUntil,
+    until: data.until === undefined ? null : Date.parse(data.until),
+    soakUntil: data.to === "baking" && data.until ? Date.parse(data.until) : state.soakUntil,
     endedAt: over ? at : null,
     rememberedSeq: over ? seq : state.rememberedSeq,
   };

@@ -42,8 +42,8 @@ export class SoakWatch {
         }
         return;
       case "rollout.state":
-        if (event.data.to === "baking" && event.data.detail !== undefined)
-          this.#begins(before, null, event.data.detail, event.seq);
+        if (event.data.to === "baking" && event.data.until !== undefined)
+          this.#begins(before, null, event.data.until, event.seq);
         else if (before.status === "baking" && event.data.to.startsWith("succeeded") && soak)
           this.#ends(before, soak, event);
         return;

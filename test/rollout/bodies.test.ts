@@ -53,12 +53,8 @@ describe("how loud", () => {
       msg: "text",
       data: { from: "running", to },
     });
-    expect(runMoved(state, to, "", "quorum", "why").data).toEqual({
-      from: "running",
-      to,
-      reason: "quorum",
-      detail: "why",
-    });
+    const why = { reason: "quorum", detail: "why", until: iso(0) } as const;
+    expect(runMoved(state, to, "", why).data).toEqual({ from: "running", to, ...why });
   });
 });
 

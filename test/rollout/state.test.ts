@@ -61,9 +61,15 @@ describe("a run", () => {
     const before = aRun(PLAN, run("paused", "operator"));
     const state = add(before, {
       ...run(to, "quorum"),
-      data: { from: "paused", to, reason: "quorum", detail: iso(LATER) },
+      data: { from: "paused", to, reason: "quorum", detail: "why", until: iso(LATER) },
     } as EventBody);
-    expect(state).toMatchObject({ status: to, reason: "quorum", detail: iso(LATER), statusAt: LATER });
+    expect(state).toMatchObject({
+      status: to,
+      reason: "quorum",
+      detail: "why",
+      until: LATER,
+      statusAt: LATER,
+    });
     expect(state.endedAt).toBe(TERMINAL_STATES.has(to) ? LATER : null);
     // Time that it did not run is no lack of progress; only a bake has an end that is known.
     expect(state.progressAt).toBe(to === "running" ? LATER : before.progressAt);

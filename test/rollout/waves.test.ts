@@ -108,7 +108,7 @@ describe("the end", () => {
   const over = [...second, ...all("updated"), wave("wave.end", 2)];
   const baking: EventBody = {
     ...run("baking"),
-    data: { from: "running", to: "baking", detail: iso(SOAKED) },
+    data: { from: "running", to: "baking", until: iso(SOAKED) },
   } as EventBody;
 
   test("what was updated bakes", () => {
@@ -118,7 +118,7 @@ describe("the end", () => {
         type: "rollout.state",
         level: "info",
         msg: "all waves done, bakes for 300 s",
-        data: { to: "baking", detail: iso(now + 5 * MINUTE) },
+        data: { to: "baking", until: iso(now + 5 * MINUTE) },
       },
     ]);
   });

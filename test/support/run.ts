@@ -18,11 +18,12 @@ export function aRun(plan: Plan, ...bodies: readonly EventBody[]): RolloutState 
   return replay(events) as RolloutState;
 }
 
-export const run = (to: RunState, reason?: PauseReason, detail?: string): EventBody => ({
+/** `until`: ISO 8601. */
+export const run = (to: RunState, reason?: PauseReason, until?: string): EventBody => ({
   type: "rollout.state",
   level: "info",
   msg: "",
-  data: { from: null, to, ...(reason ? { reason } : {}), ...(detail ? { detail } : {}) },
+  data: { from: null, to, ...(reason ? { reason } : {}), ...(until ? { until } : {}) },
 });
 
 type HostData = Extract<EventBody, { type: "host.state" }>["data"];
