@@ -17,6 +17,7 @@ const NAMES = [
   "ownersDeferred",
   "rivals",
   "interleaved",
+  "crowds",
 ] as const;
 
 export type Count = (typeof NAMES)[number];
@@ -40,6 +41,7 @@ const WORDS: Readonly<Record<Count, string>> = {
   ownersDeferred: "left for later by their owner",
   rivals: "rival controllers",
   interleaved: "activations while another rollout had hosts in flight",
+  crowds: "fleets of fourteen to seventy hosts",
 };
 
 export class Counter {

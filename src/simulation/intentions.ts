@@ -29,6 +29,9 @@ export interface Intentions {
   readonly catchUp: number;
   /** Chance that somebody takes a host or two back after a run. */
   readonly rollBack: number;
+  /** How many more hosts there are than usual; drawn, with what they are, from a stream of its own. */
+  readonly crowd: number;
+  readonly crowdLuck: Random;
   /** More controllers for whatever run there is. */
   readonly rivals: number;
 }
@@ -36,11 +39,13 @@ export interface Intentions {
 const SALT = 0x776f726c;
 const OWNERS_SALT = 0x6f776e65;
 const CARETAKERS_SALT = 0x63617265;
+const CROWD_SALT = 0x63726f77;
 
 export function intentionsOf(seed: number): Intentions {
   const luck = new Random(seed ^ SALT);
   const ownersLuck = new Random(seed ^ OWNERS_SALT);
   const caretakersLuck = new Random(seed ^ CARETAKERS_SALT);
+  const crowdLuck = new Random(seed ^ CROWD_SALT);
   const caring = caretakersLuck.chance(0.4);
   const busy = luck.chance(0.65);
   const some = (n: number): number => (luck.chance(0.45) && busy ? n : 0);
@@ -57,6 +62,8 @@ export function intentionsOf(seed: number): Intentions {
     caretakersLuck,
     catchUp: caring ? 0.7 : 0,
     rollBack: caring && caretakersLuck.chance(0.6) ? 0.4 : 0,
+    crowd: crowdLuck.chance(0.04) ? crowdLuck.int(12, 60) : 0,
+    crowdLuck,
     rivals: some(luck.int(1, 2)),
   };
 }

@@ -4,6 +4,7 @@ import type { Inventory } from "../inventory/model.ts";
 import type { Behaviour } from "../lab/machine/system.ts";
 import { buildPlan } from "../plan/build.ts";
 import type { Plan } from "../plan/model.ts";
+import { withCrowd } from "./crowd.ts";
 import { randomBehaviours, randomInventory, systemEntry } from "./fleet.ts";
 import type { Intentions } from "./intentions.ts";
 import { inLocalWindows } from "./local-windows.ts";
@@ -35,8 +36,9 @@ export interface Scenario {
 
 export const digest = (text: string): string => createHash("sha256").update(text).digest("hex");
 
-export function makeScenario(random: Random, { luck, windows }: Intentions): Scenario {
-  const made = randomInventory(random);
+export function makeScenario(random: Random, { luck, windows, crowd, crowdLuck }: Intentions): Scenario {
+  const few = randomInventory(random);
+  const made = crowd > 0 ? withCrowd(few, crowd, crowdLuck) : few;
   const { inventory, start } = windows ? inLocalWindows(made, luck) : { inventory: made, start: START };
   const { hosts } = inventory;
   const behaviours = randomBehaviours(random, hosts);

@@ -65,6 +65,7 @@ export async function simulate(seed: number, options: SimulationOptions = {}): P
     options.trace?.(`${((scheduler.now - start) / 1000).toFixed(1).padStart(8)} ${line}`);
   const stage: Stage = { scenario, world, watch, shared, random, options, trace };
   const runs = new Runs(stage);
+  if (wish.crowd > 0) watch.counter.add("crowds");
   if (options.trace) traceHosts(world, trace);
 
   for (const plan of plans) {
