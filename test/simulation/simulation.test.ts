@@ -32,6 +32,7 @@ describe("every promise is kept", () => {
       refusals: 8,
       ownersDeferred: 5,
       caughtUp: 5,
+      crowds: 3,
     };
     for (const [name, n] of Object.entries(happened.counts))
       expect(n, name).toBeGreaterThanOrEqual(enough[name as Count] ?? 15);
