@@ -1,7 +1,10 @@
 /** What the core knows besides the run's own state. Pure data. */
+import type { Observation } from "../host/protocol.ts";
+import type { PlannedHost } from "../plan/model.ts";
 import type { Elsewhere } from "./budgets.ts";
 import type { EffectKind } from "./effects.ts";
 import type { Rules } from "./rules.ts";
+import type { HostProgress, RolloutState } from "./state.ts";
 
 export interface Context {
   readonly now: number;
@@ -15,4 +18,13 @@ export interface Context {
   readonly resumedSeq: number;
   readonly elsewhere: Elsewhere;
   readonly rules: Rules;
+}
+
+/** A host as it was just seen, and everything to judge that by. */
+export interface Look {
+  readonly state: RolloutState;
+  readonly host: HostProgress;
+  readonly target: PlannedHost;
+  readonly seen: Observation;
+  readonly context: Context;
 }

@@ -3,11 +3,9 @@
  * would hold up its run for ever. With power again they go on where they were, and then their slot is theirs again. Pure.
  */
 import type { ErrorCode } from "../errors.ts";
-import type { Observation } from "../host/protocol.ts";
-import type { PlannedHost } from "../plan/model.ts";
 import { isAtRest } from "./at-rest.ts";
 import { iso, moved } from "./bodies.ts";
-import type { Context } from "./context.ts";
+import type { Context, Look } from "./context.ts";
 import type { Sign } from "./effects.ts";
 import type { EventBody, HostState } from "./events.ts";
 import { hostsIn } from "./groups.ts";
@@ -20,15 +18,10 @@ const ENDS: ReadonlySet<HostState> = new Set(["updated", "reverted", "failed", "
 const AT_IT = "answers, but is still at it";
 
 /** It answers after all. Nothing is begun there any more, but how it ended is worth to know. */
-export function resurfaced(
-  state: RolloutState,
-  host: HostProgress,
-  target: PlannedHost,
-  seen: Observation,
-  context: Context,
-): EventBody[] {
+export function resurfaced(look: Look): EventBody[] {
+  const { state, host, target, seen, context } = look;
   const { fence, now } = context;
-  if (host.fence === null) return neverBegun(state, host, target, seen, context);
+  if (host.fence === null) return neverBegun(look);
   const found = context.rules.reconcile({ state, host, to: target.to, fence, now }, seen);
   const to = found?.type === "host.state" ? found.data.to : null;
   if (found && to !== null && ENDS.has(to)) return [found];
@@ -37,18 +30,13 @@ export function resurfaced(
       moved(state, host, "reverted", "nothing had begun there", { failure: host.failure ?? undefined }),
     ];
   const code = isAtRest(seen) ? "connection-lost" : STILL_AT_IT;
-  return atIt(state, host, code, context);
+  return atIt(look, code);
 }
 
 /** It was tried again in vain: what it is found with is left of an earlier attempt. */
-function neverBegun(
-  state: RolloutState,
-  host: HostProgress,
-  target: PlannedHost,
-  seen: Observation,
-  context: Context,
-): EventBody[] {
-  if (!isAtRest(seen)) return atIt(state, host, STILL_AT_IT, context);
+function neverBegun(look: Look): EventBody[] {
+  const { state, host, target, seen } = look;
+  if (!isAtRest(seen)) return atIt(look, STILL_AT_IT);
   if (seen.current === target.to && seen.profile === target.to)
     return [moved(state, host, "skipped", "already runs it")];
   if (seen.current === host.previous)
@@ -59,7 +47,7 @@ function neverBegun(
   ];
 }
 
-const atIt = (state: RolloutState, host: HostProgress, code: ErrorCode, context: Context): EventBody[] =>
+const atIt = ({ state, host, context }: Look, code: ErrorCode): EventBody[] =>
   interpretFailure(state, host, "observe", { code, message: AT_IT, transient: true }, context);
 
 /**

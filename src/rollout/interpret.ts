@@ -1,11 +1,10 @@
 /** What an effect's outcome means for its host: outcome -> events (and the effect they commit to). Pure. */
 
 import type { CheckResult, Observation } from "../host/protocol.ts";
-import type { PlannedHost } from "../plan/model.ts";
 import { isAtRest } from "./at-rest.ts";
 import { about, moved, runMoved } from "./bodies.ts";
 import { isAtRisk } from "./classes.ts";
-import type { Context } from "./context.ts";
+import type { Context, Look } from "./context.ts";
 import { type Decision, NOTHING, type Outcome } from "./effects.ts";
 import type { EventBody, HostState } from "./events.ts";
 import { resurfaced } from "./given-up.ts";
@@ -26,13 +25,14 @@ export function interpret(state: RolloutState, outcome: Outcome, context: Contex
     case "observe":
     case "revert": {
       const { observation } = outcome as OutcomeOf<"observe" | "revert">;
-      if (host.state === "preflight") return say(...preflight(state, host, target, observation, context));
-      if (isGivenUp(host)) return say(...resurfaced(state, host, target, observation, context));
+      const look: Look = { state, host, target, seen: observation, context };
+      if (host.state === "preflight") return say(...preflight(look));
+      if (isGivenUp(host)) return say(...resurfaced(look));
       if (!isAtRisk(host)) return NOTHING; // An answer that nobody waits for any more.
       // Cut short by a restart: what began without its guards' objection goes on without asking them again.
       const cutShort =
         isRolledBack(host) && observation.state?.phase === "reverting" && !observation.revertArmed;
-      const events = observed(state, host, target, observation, context);
+      const events = observed(look);
       return { events, effects: cutShort ? [sendBack(host)] : [] };
     }
     case "stage": {
@@ -80,13 +80,7 @@ export function interpret(state: RolloutState, outcome: Outcome, context: Contex
 const say = (...events: EventBody[]): Decision => ({ events, effects: [] });
 
 /** The first look: is there anything to do here, and may it be done? */
-function preflight(
-  state: RolloutState,
-  host: HostProgress,
-  target: PlannedHost,
-  seen: Observation,
-  context: Context,
-): EventBody[] {
+function preflight({ state, host, target, seen, context }: Look): EventBody[] {
   const go = (to: HostState, msg: string, extra: Parameters<typeof moved>[4] = {}) => [
     moved(state, host, to, msg, extra),
   ];
@@ -136,13 +130,7 @@ function preflight(
   });
 }
 
-function observed(
-  state: RolloutState,
-  host: HostProgress,
-  target: PlannedHost,
-  seen: Observation,
-  context: Context,
-): EventBody[] {
+function observed({ state, host, target, seen, context }: Look): EventBody[] {
   const { fence, now } = context;
   const found = context.rules.reconcile({ state, host, to: target.to, fence, now }, seen);
   if (found && abandoned(host, seen, found, context)) {
