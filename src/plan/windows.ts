@@ -59,14 +59,17 @@ function stateOf(window: MaintenanceWindow, now: number): Turn {
   return state;
 }
 
-/** By pattern and zone: reading a pattern takes longer than asking it. A fleet has a handful. */
+/** By pattern and zone: reading a pattern takes longer than asking it, and what was read is large. */
 const patterns = new Map<string, Cron>();
+/** A fleet has a handful, a large one some hundreds. */
+const PATTERNS = 1000;
 
 function starts({ start, days, tz: timezone }: MaintenanceWindow): Cron {
   const [hour, minute] = start.split(":");
   const pattern = `0 ${Number(minute)} ${Number(hour)} * * ${days.map((d) => DAY[d]).join(",") || "*"}`;
   const key = `${pattern} ${timezone}`;
   const cron = patterns.get(key) ?? new Cron(pattern, { timezone });
+  if (patterns.size >= PATTERNS) patterns.clear();
   patterns.set(key, cron);
   return cron;
 }

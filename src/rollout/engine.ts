@@ -115,14 +115,16 @@ class Engine {
     this.#resumedSeq = state.lastSeq;
     this.#renewAt = this.#resumedAt + LEASE_TTL_MS / 3;
     this.#neighbours = new Neighbours(deps.store, runId, deps);
-    const wake = () => this.#wake();
-    signals.drain.addEventListener("abort", wake, { signal: this.#life.signal });
-    const leave = () => {
-      this.#life.abort(signals.abort.reason);
-      wake();
-    };
-    signals.abort.addEventListener("abort", leave, { signal: this.#life.signal });
+    signals.drain.addEventListener("abort", this.#drained);
+    signals.abort.addEventListener("abort", this.#leave);
   }
+
+  readonly #drained = (): void => this.#wake();
+
+  readonly #leave = (): void => {
+    this.#life.abort(this.#signals.abort.reason);
+    this.#wake();
+  };
 
   async *run(): AsyncGenerator<FleetEvent, void, undefined> {
     if (this.state.status === "planned") yield* await this.#yieldHosts();
@@ -146,6 +148,8 @@ class Engine {
   }
 
   stop(): void {
+    this.#signals.drain.removeEventListener("abort", this.#drained);
+    this.#signals.abort.removeEventListener("abort", this.#leave);
     this.#life.abort(new FleetError("interrupted", "the controller stopped"));
   }
 
