@@ -1,7 +1,7 @@
 /** Sliding slots: who is looked at, copied to and activated next, as far as every limit allows. Pure. */
 import { estimateMs, nextFit } from "../plan/windows.ts";
 import { moved } from "./bodies.ts";
-import { type Block, measure, occupy } from "./budgets.ts";
+import { type Block, isElsewhere, measure, occupy } from "./budgets.ts";
 import type { Context } from "./context.ts";
 import type { Decision, Effect } from "./effects.ts";
 import type { EventBody } from "./events.ts";
@@ -94,10 +94,16 @@ export function obstacle(state: RolloutState, context: Context): string | null {
   const block = context.rules.blockedBy(measure(state, guarding(context), context.elsewhere), target);
   if (block === null) return null;
   const lost = hostsIn(state, "doubtful").map((h) => h.name);
-  const who =
-    lost.length === 0 ? "" : `; given up and not seen at rest since: ${lost.slice(0, 5).join(", ")}`;
-  return `${target.name} waits: ${block.limit}${who}`;
+  const others = [...context.elsewhere.keys()].filter((name) => isElsewhere(state, context.elsewhere, name));
+  return [
+    `${target.name} waits: ${block.limit}`,
+    ...named("given up and not seen at rest since", lost),
+    ...named("in flight for other runs, or left so", others),
+  ].join("; ");
 }
+
+const named = (what: string, names: readonly string[]): string[] =>
+  names.length === 0 ? [] : [`${what}: ${names.slice(0, 5).join(", ")}${names.length > 5 ? " …" : ""}`];
 
 /** Guards under way hold their host's slot. */
 export function guarding(context: Context, but?: string): ReadonlySet<string> {

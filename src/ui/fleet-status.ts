@@ -3,6 +3,7 @@ import type { Failure } from "../errors.ts";
 import type { Observation } from "../host/protocol.ts";
 import type { Host } from "../inventory/model.ts";
 import { findingsOf } from "../operate/findings.ts";
+import { isAtRest } from "../rollout/at-rest.ts";
 import type { HostRecord } from "../store/store.ts";
 import { type Column, renderTable } from "./table.ts";
 import { duration, shortRevision, systemVersion } from "./view/format.ts";
@@ -70,7 +71,7 @@ function revisionOf(host: string, current: string | null, record: HostRecord | u
 }
 
 function notesOf({ host, record, observation: o, failure }: KnownHost, now: number): readonly string[] {
-  const { held, owes, outcome, outcomeRun } = record ?? {};
+  const { held, owes, outcome, outcomeRun, unsettled } = record ?? {};
   const state = o?.state;
   const notes = [
     host.state === "active" ? null : host.state,
@@ -85,6 +86,9 @@ function notesOf({ host, record, observation: o, failure }: KnownHost, now: numb
       : outcome === "reverted" || outcome === "failed"
         ? `${outcome}${outcomeRun ? ` in ${outcomeRun}` : ""}`
         : null,
+    unsettled && !(o && isAtRest(o))
+      ? `left in flight by ${unsettled.run}: unavailable until it is seen at rest`
+      : null,
     owes ? `owes ${shortRevision(owes.revision)} since ${duration(now - owes.since)}` : null,
   ];
   return notes.filter((n) => n !== null && n !== undefined && n !== "") as string[];

@@ -145,6 +145,7 @@ describe("asking whether a host may be activated", () => {
   });
 
   test("what keeps the first one waiting, for people", () => {
+    const nowhere = { role: "peer", site: null, cluster: null, via: null } as const;
     const why = (limits: Partial<Limits>, bodies: readonly EventBody[]) =>
       obstacle(aRun(planWith(limits), ...began, ...bodies), aContext());
     expect(why({ maxParallel: 0 }, staged("b", "c"))).toBe("b waits: max-parallel");
@@ -154,6 +155,11 @@ describe("asking whether a host may be activated", () => {
     const givenUp = [...staged("a"), host("a", "activating", { fence: 3 }), host("a", "failed", lost)];
     expect(why({ maxUnavailable: 1 }, [...givenUp, ...staged("b")])).toBe(
       "b waits: max-unavailable; given up and not seen at rest since: a",
+    );
+    const left = ["z", "y", "x", "w", "v", "u"].map((name) => [name, { name, ...nowhere }] as const);
+    const crowded = aRun(planWith({ maxUnavailable: 1 }), ...began, ...staged("b"));
+    expect(obstacle(crowded, aContext({ elsewhere: new Map(left) }))).toBe(
+      "b waits: max-unavailable; in flight for other runs, or left so: z, y, x, w, v …",
     );
   });
 });

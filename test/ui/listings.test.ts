@@ -4,6 +4,7 @@ import { historyTable } from "../../src/ui/listings.ts";
 import { METRICS_CONTENT_TYPE, metricsText } from "../../src/ui/metrics.ts";
 import { renderTable } from "../../src/ui/table.ts";
 import { foldAll } from "../../src/ui/view/model.ts";
+import { anObservation } from "../support/run.ts";
 import { canaryFailed, START, undo } from "./journals.ts";
 
 const HOUR = 3_600_000;
@@ -71,6 +72,15 @@ it("lists hosts with the last that is known of them, and how old that is", () =>
     /26\.05\.3 +41 +- +unreachable +1h ago +out of reach; held by ada: 42 lost its route; reverted in r-7; owes 26\.05\.4 since 1h$/,
   );
   expect(third).toMatch(/unknown +never +planned$/);
+});
+
+it("says whom a run left in flight, as long as nobody sees it at rest", () => {
+  const record = { host: "node-02", unsettled: { run: "r-7", since: START } };
+  const notes = (more: object) => hostStatus({ host: host("node-02"), record, ...more }, START).notes;
+  const left = "left in flight by r-7: unavailable until it is seen at rest";
+  expect(notes({ failure: unreachable })).toEqual(["out of reach", left]);
+  expect(notes({ observation: anObservation("/nix/store/x", { revertArmed: true }) })).toContain(left);
+  expect(notes({ observation: anObservation("/nix/store/x") })).not.toContain(left);
 });
 
 it("never calls a system by a revision it was not given", () => {
