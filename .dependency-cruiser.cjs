@@ -2,7 +2,7 @@
  * The architecture as rules: effects stand around a pure core, arrows point inward.
  * kernel <- inventory <- plan <- rollout <- {host, install, ui, lab, cli}; only app.ts and cli pick implementations.
  */
-const pure = "^src/(plan|ui/view|lab/machine)/|^src/rollout/(at-rest|attend|bodies|budgets|classes|commands|context|decide|effects|events|given-up|groups|guarded|host-evolve|host-map|host-progress|host-states|interpret|interpret-failure|next|outage|progress|promote|reconcile|roll-back|rollback-hosts|rules|slots|soak|state|summary|timing|undo|window-wait)\\.ts$|^src/inventory/(model|select|select-parse|ranges|merge|views|target|resolved-json|seeds)\\.ts$|^src/install/(plan|disk)\\.ts$|^src/install/(checks|anywhere/(command|progress))|^src/health/evaluate\\.ts$|^src/nix/(commands|parse)\\.ts$";
+const pure = "^src/(plan|ui/view|lab/machine)/|^src/rollout/(already-there|at-rest|attend|bodies|budgets|classes|commands|context|decide|effects|events|given-up|groups|guarded|host-evolve|host-map|host-progress|host-states|interpret|interpret-failure|next|outage|progress|promote|reconcile|roll-back|rollback-hosts|rules|slots|soak|state|summary|timing|undo|window-wait)\\.ts$|^src/inventory/(model|select|select-parse|ranges|merge|views|target|resolved-json|seeds)\\.ts$|^src/install/(plan|disk)\\.ts$|^src/install/(checks|anywhere/(command|progress))|^src/health/evaluate\\.ts$|^src/nix/(commands|parse)\\.ts$";
 const test = "\\.test\\.ts$";
 
 module.exports = {

@@ -3,6 +3,7 @@
  * would hold up its run for ever. With power again they go on where they were, and then their slot is theirs again. Pure.
  */
 import type { ErrorCode } from "../errors.ts";
+import { alreadyThere } from "./already-there.ts";
 import { isAtRest } from "./at-rest.ts";
 import { iso, moved } from "./bodies.ts";
 import type { Context, Look } from "./context.ts";
@@ -35,10 +36,10 @@ export function resurfaced(look: Look): EventBody[] {
 
 /** It was tried again in vain: what it is found with is left of an earlier attempt. */
 function neverBegun(look: Look): EventBody[] {
-  const { state, host, target, seen } = look;
+  const { state, host, seen } = look;
   if (!isAtRest(seen)) return atIt(look, STILL_AT_IT);
-  if (seen.current === target.to && seen.profile === target.to)
-    return [moved(state, host, "skipped", "already runs it")];
+  const there = alreadyThere(look);
+  if (there) return [there];
   if (seen.current === host.previous)
     return [moved(state, host, "reverted", "is on its old system", { failure: host.failure ?? undefined })];
   const message = `runs ${seen.current}, which this rollout neither found nor put there`;

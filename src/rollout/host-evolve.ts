@@ -19,6 +19,10 @@ const isSeenAtRest = ({ to, failure }: EventOf<"host.state">["data"]): boolean =
   (["skipped", "deferred"].includes(to) && failure === undefined) ||
   (to === "drifted" && failure?.code === "plan-stale");
 
+/** It has the new system for good: just now, or found so when it was tried again. */
+const isConfirmed = ({ to, detail }: EventOf<"host.state">["data"]): boolean =>
+  to === "updated" || (to === "skipped" && detail?.confirmed === true);
+
 /** `at`: when it happened, ms since the epoch. */
 export function hostAfter(known: HostProgress, event: EventOf<"host.state">, at: number): HostProgress {
   const d = event.data;
@@ -63,7 +67,7 @@ export function hostAfter(known: HostProgress, event: EventOf<"host.state">, at:
         : (d.failure ?? (moved && !["reverting", "reverted"].includes(d.to) ? null : host.failure)),
     health: moved && (d.to === "confirming" || d.to === "updated") ? unknownHealth : host.health,
     bytes: host.bytes + (d.bytes ?? 0),
-    committed: d.to === "updated" ? true : d.to === "reverted" ? false : host.committed,
+    committed: isConfirmed(d) || (d.to !== "reverted" && host.committed),
     unsettled,
     inFlightAt: !unsettled ? null : d.failure?.code === STILL_AT_IT ? at : host.inFlightAt,
   };

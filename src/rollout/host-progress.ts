@@ -45,7 +45,7 @@ export interface HostProgress {
   readonly health: Health;
   readonly bytes: number;
   readonly evidence: readonly string[] | null;
-  /** Already committed when it was made to revert: the revert must move the profile back too. */
+  /** It has the new system for good, as far as this run knows: a revert must move its profile back, too, and so does an undo. */
   readonly committed: boolean;
   /** Given up after it was told to activate, and not seen at rest since: another attempt changes nothing about that. */
   readonly unsettled: boolean;
@@ -75,10 +75,6 @@ export const isGivenUp = (h: HostProgress): boolean =>
   h.state === "failed" &&
   h.unsettled &&
   (CONTACT_CODES.has(h.failure?.code ?? "") || h.failure?.code === STILL_AT_IT);
-
-/** It has what its run brought: confirmed, or found to have been when it was tried again after it had been given up. */
-export const hasArrived = (h: HostProgress): boolean =>
-  h.previous !== null && (h.committed || (h.state === "skipped" && h.failure === null));
 
 /** Names one attempt on one host. */
 export const attemptKey = (h: HostProgress): string => `${h.name}/${h.attempt}`;

@@ -1,6 +1,7 @@
 /** What an effect's outcome means for its host: outcome -> events (and the effect they commit to). Pure. */
 
 import type { CheckResult, Observation } from "../host/protocol.ts";
+import { alreadyThere } from "./already-there.ts";
 import { isAtRest } from "./at-rest.ts";
 import { about, moved, runMoved } from "./bodies.ts";
 import { isAtRisk } from "./classes.ts";
@@ -80,7 +81,8 @@ export function interpret(state: RolloutState, outcome: Outcome, context: Contex
 const say = (...events: EventBody[]): Decision => ({ events, effects: [] });
 
 /** The first look: is there anything to do here, and may it be done? */
-function preflight({ state, host, target, seen, context }: Look): EventBody[] {
+function preflight(look: Look): EventBody[] {
+  const { state, host, target, seen, context } = look;
   const go = (to: HostState, msg: string, extra: Parameters<typeof moved>[4] = {}) => [
     moved(state, host, to, msg, extra),
   ];
@@ -104,7 +106,8 @@ function preflight({ state, host, target, seen, context }: Look): EventBody[] {
     const failure = { code: "host-busy", message: `${what} is not over there`, transient: true } as const;
     return interpretFailure(state, host, "observe", failure, context);
   }
-  if (seen.current === target.to && seen.profile === target.to) return go("skipped", "already runs it");
+  const there = alreadyThere(look);
+  if (there) return [there];
   const refusal = context.rules.refusal(seen);
   if (refusal !== null) return go("deferred", refusal);
   if (

@@ -6,7 +6,6 @@
 import type { HostChange, HostRecord, Store } from "../store/store.ts";
 import { isAtRisk } from "./classes.ts";
 import { type EventBody, TERMINAL_STATES } from "./events.ts";
-import { hasArrived } from "./host-progress.ts";
 import { RULES, type Rules } from "./rules.ts";
 import type { HostProgress, RolloutState } from "./state.ts";
 
@@ -56,7 +55,7 @@ export function hostRecords(
     const old = before.get(host.name);
     const said = { host: host.name, outcomeRun: id };
     const base = { ...said, ...(host.contactAt === null ? {} : { seenAt: host.contactAt }) };
-    if (host.state === "skipped" && !hasArrived(host)) return [];
+    if (host.state === "skipped" && !host.committed) return [];
     // Whoever said so: this run before a pause, most likely.
     const known = old?.lastHealthy !== undefined && old.lastHealthy === to;
     switch (host.state) {

@@ -6,7 +6,6 @@ import type { Lease } from "../store/store.ts";
 import { blockedBy } from "./budgets.ts";
 import { isFailed, isUnavailable } from "./classes.ts";
 import type { GuardReading } from "./effects.ts";
-import { hasArrived } from "./host-progress.ts";
 import { reconcile } from "./reconcile.ts";
 import { isCutShort } from "./soak.ts";
 import type { HostProgress, RolloutState } from "./state.ts";
@@ -63,6 +62,6 @@ export const RULES: Rules = {
   mayTakeOver: (asked, driver) => asked && driver === null,
   retried: (named, host) =>
     (isFailed(host) || host.state === "deferred") && (named === undefined || named.includes(host.name)),
-  undone: hasArrived,
+  undone: (host) => host.committed && host.previous !== null,
   leftBehind: isUnavailable,
 };

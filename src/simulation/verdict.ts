@@ -59,11 +59,9 @@ export function judgeRecords(
     switch (host.state) {
       case "updated":
         return record?.lastHealthy === to ? [] : wrong(`as healthy with ${record?.lastHealthy ?? "nothing"}`);
-      case "skipped": {
-        // Changed, given up, and found to have it when it was tried again; any other was passed over.
-        const found = host.attempt > 1 && host.previous !== null && host.failure === null;
-        return found && record?.lastHealthy !== to ? wrong("as something else") : [];
-      }
+      case "skipped":
+        // Found to have it after all when it was tried again; any other was passed over.
+        return host.committed && record?.lastHealthy !== to ? wrong("as something else") : [];
       case "reverted":
         return record?.lastHealthy !== to || host.previous === to
           ? []

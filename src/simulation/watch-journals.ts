@@ -2,16 +2,12 @@
 import type { Plan } from "../plan/model.ts";
 import { estimateMs, fits } from "../plan/windows.ts";
 import { type EventOf, type FleetEvent, TERMINAL_STATES } from "../rollout/events.ts";
-import { type HostProgress, NOT_NOW } from "../rollout/host-progress.ts";
+import { NOT_NOW } from "../rollout/host-progress.ts";
 import { evolve, type RolloutState } from "../rollout/state.ts";
 import type { Counter } from "./counts.ts";
 import { SoakWatch } from "./watch-soaks.ts";
 
 type HostMove = EventOf<"host.state">;
-
-/** Also one that stopped answering once it had committed, or that was found so when it was tried again. */
-const hasIt = (host: HostProgress | undefined): boolean =>
-  host?.committed === true || (host?.state === "skipped" && host.attempt > 1 && host.failure === null);
 
 export class JournalWatch {
   readonly #states = new Map<string, RolloutState>();
@@ -84,7 +80,8 @@ export class JournalWatch {
     for (const { name, from, to } of plan.hosts) {
       const host = reverted?.hosts.get(name);
       const was = reverted?.targets.get(name)?.to;
-      if (!hasIt(host) || host?.previous !== to || was !== from)
+      // Also one that stopped answering once it had committed, or that was found so when it was tried again.
+      if (host?.committed !== true || host.previous !== to || was !== from)
         this.#violate(`${plan.id} undoes ${plan.reverts}: ${name} ${from} -> ${to} is not what it did there`);
     }
   }

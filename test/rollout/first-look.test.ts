@@ -5,7 +5,7 @@ import type { Context } from "../../src/rollout/context.ts";
 import type { HostState } from "../../src/rollout/events.ts";
 import { system } from "../support/fleet.ts";
 import { at, FROM, file, looked, on, PLAN, TO } from "../support/one-host.ts";
-import { anObservation } from "../support/run.ts";
+import { anObservation, host } from "../support/run.ts";
 
 describe("the first look", () => {
   const first = (seen: Observation, plan = PLAN, more: Partial<Context> = {}) =>
@@ -47,6 +47,17 @@ describe("the first look", () => {
     ["runs something else", anObservation(system("a", "r9")), "drifted"],
   ])("it %s", (_what, seen, to) => {
     expect(first(seen)).toMatchObject([{ data: { to } }]);
+  });
+
+  test("it runs it already, as its own record of an earlier attempt confirms, or as somebody else left it", () => {
+    const again = (record: ReturnType<typeof file>) =>
+      on(at("preflight", PLAN, host("a", "preflight", {}, 2)), looked(anObservation(TO, { state: record })))
+        .events;
+    expect(again(file("committed"))).toMatchObject([
+      { data: { to: "skipped", detail: { confirmed: true } } },
+    ]);
+    for (const record of [file("committed", { rollout: "r-0" }), file("reverted")])
+      expect(again(record)[0]?.data).toEqual({ from: "preflight", to: "skipped" });
   });
 
   test("who holds it, and why, is said", () => {

@@ -1,7 +1,7 @@
-/** What a run takes a host for: silent, given up, or arrived. */
+/** What a run takes a host for: silent, or given up. */
 import { describe, expect, test } from "vitest";
 import { type HostState, HostState as HostStates } from "../../src/rollout/events.ts";
-import { attemptKey, hasArrived, isGivenUp, isSilent } from "../../src/rollout/host-progress.ts";
+import { attemptKey, isGivenUp, isSilent } from "../../src/rollout/host-progress.ts";
 import { at } from "../support/one-host.ts";
 import { progress } from "../support/run.ts";
 
@@ -46,21 +46,6 @@ describe("given up", () => {
   test("not once it was seen at rest, nor in any other state", () => {
     expect(given({ unsettled: false })).toBe(false);
     for (const state of HostStates.options) expect(given({ state })).toBe(state === "failed");
-  });
-});
-
-describe("it has what its run brought", () => {
-  const arrived = (more: object) => hasArrived({ ...anyHost, previous: "r1", ...more });
-
-  test("confirmed, whatever became of it since", () => {
-    for (const state of HostStates.options) expect(arrived({ state, committed: true })).toBe(true);
-    expect(arrived({ state: "updated", committed: true, previous: null })).toBe(false);
-  });
-
-  test("or found to run it when it was tried again; not passed over, nor out of reach", () => {
-    for (const state of HostStates.options) expect(arrived({ state })).toBe(state === "skipped");
-    expect(arrived({ state: "skipped", failure: because("unreachable") })).toBe(false);
-    expect(arrived({ state: "skipped", previous: null })).toBe(false);
   });
 });
 

@@ -154,6 +154,9 @@ describe("a host", () => {
     expect(next(done, host("a", "reverting")).committed).toBe(true);
     expect(next(done, host("a", "reverted")).committed).toBe(false);
     expect(next(at("confirming"), host("a", "committing")).committed).toBe(false);
+    const found = (detail: Record<string, unknown>) =>
+      next(at("preflight"), host("a", "skipped", { detail })).committed;
+    expect([found({ confirmed: true }), found({})]).toEqual([true, false]);
   });
 
   test("a new attempt starts without the marks of the one before, and in a state of its own", () => {

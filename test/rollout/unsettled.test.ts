@@ -135,6 +135,7 @@ describe("given up, and tried again in vain", () => {
     ["had been confirmed", "skipped", anObservation(TO, { state: file("committed") })],
     ["was changed by somebody else", "drifted", anObservation("/nix/store/x", { state: file("committed") })],
     ["confirmed, then set back for the next boot", "drifted", anObservation(TO, { profile: FROM })],
+    ["was brought there by somebody else", "skipped", anObservation(TO)],
   ])("%s: %s, and its room is free again", (_, to, seen) => {
     expect(look(seen)).toMatchObject([{ data: { to } }]);
     expect(block(having(seen), "b")).toBeNull();

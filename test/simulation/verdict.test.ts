@@ -16,7 +16,7 @@ const systems = new Map([["a", { from: r1, to: r2 }]]);
 const timing = { activation: 1_000, boot: 10_000, rebootDelay: 500, watchdog: 30_000 };
 const owes = { run: "r-1", revision: "r2", since: 0 };
 
-test.each<[HostState, Partial<HostRecord>, RegExp | null, number?]>([
+test.each<[HostState, Partial<HostRecord>, RegExp | null, Record<string, unknown>?]>([
   ["updated", { lastHealthy: r2.path }, null],
   ["updated", { lastHealthy: r1.path }, /left a updated, but it is remembered as healthy with .*-r1$/],
   ["updated", {}, /as healthy with nothing$/],
@@ -30,12 +30,12 @@ test.each<[HostState, Partial<HostRecord>, RegExp | null, number?]>([
   ["deferred", {}, /left a deferred, but it is remembered to owe nothing$/],
   ["failed", {}, null],
   ["skipped", {}, null],
-  ["skipped", {}, /left a skipped, but it is remembered as something else$/, 2],
-  ["skipped", { lastHealthy: r2.path }, null, 2],
-])("%s, remembered as %o", (state, record, said, attempt = 1) => {
+  ["skipped", {}, /left a skipped, but it is remembered as something else$/, { confirmed: true }],
+  ["skipped", { lastHealthy: r2.path }, null, { confirmed: true }],
+])("%s, remembered as %o", (state, record, said, detail = {}) => {
   const world = new World(new Scheduler(0), systems, new Map([["a", "gent"]]), new Map(), timing);
   const plan = planFor(inventory, inventory.hosts, "r-1", systems, 0);
-  const moves = [host("a", "staging", { previous: r1.path }), host("a", state, {}, attempt)];
+  const moves = [host("a", "staging", { previous: r1.path }), host("a", state, { detail })];
   const last = aRun(plan, run("running"), wave("wave.start", 1), ...moves);
   const problems = judgeRecords(
     world,
