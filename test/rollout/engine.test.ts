@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { describe, expect, test } from "vitest";
 import type { Inventory } from "../../src/inventory/model.ts";
 import { systemClock } from "../../src/kernel/clock.ts";
@@ -71,8 +72,10 @@ describe("drive", () => {
     const store = new MemoryStore();
     const plan = aPlan(inventory);
     await begin(store, plan);
-    const { state, events } = await go(store, plan.id, fleet, inventory);
+    const stop = new AbortController();
+    const { state, events } = await go(store, plan.id, fleet, inventory, stop);
     expect(state.status).toBe("succeeded");
+    expect(getEventListeners(stop.signal, "abort")).toEqual([]);
     for (const [name, host] of fleet.hosts) {
       expect(host.profile, name).toBe(system(name, "r2"));
       expect(host.activations).toHaveLength(1);
