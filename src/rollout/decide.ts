@@ -201,7 +201,7 @@ function advanceRunning(turn: Turn): Step {
   }
   const begun = prepare(state, context);
   const step = begun.events.length > 0 ? begun : activate(state, context);
-  return { ...step, wakeAt: earlier(step.wakeAt, progressAt + deadline + 1) };
+  return { ...step, wakeAt: earlier(earlier(begun.wakeAt, step.wakeAt), progressAt + deadline + 1) };
 }
 
 const earlier = (a: number | null | undefined, b: number | null | undefined): number | null =>

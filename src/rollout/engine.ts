@@ -22,6 +22,7 @@ import { LEASE_TTL_MS, takeLease } from "./run-lease.ts";
 import { evolve, type RolloutState, replay } from "./state.ts";
 import { patiently } from "./store-patience.ts";
 import { summarize } from "./summary.ts";
+import { lateWordMs } from "./timing.ts";
 
 export interface EngineDeps extends Performer {
   readonly store: Store;
@@ -201,7 +202,8 @@ class Engine {
     const now = this.#deps.clock.now();
     const active = this.state.status === "running" || this.state.status === "rolling_back";
     if (!active) return;
-    this.#neighbours.leftovers.look(now, this.#life.signal, () => this.#wake());
+    const lateMs = lateWordMs(this.state.plan.policy);
+    this.#neighbours.leftovers.look(now, lateMs, this.#life.signal, () => this.#wake());
     if (now < this.#neighboursAt && this.#neighboursAt - now <= NEIGHBOUR_POLL_MS) return;
     this.#neighboursAt = now + NEIGHBOUR_POLL_MS;
     await this.#patiently(() => this.#neighbours.refresh());

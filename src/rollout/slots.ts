@@ -7,12 +7,14 @@ import type { Decision, Effect } from "./effects.ts";
 import type { EventBody } from "./events.ts";
 import { Closed, hasAny, hostsIn, outside } from "./groups.ts";
 import type { HostProgress, RolloutState } from "./state.ts";
+import { lateWordMs } from "./timing.ts";
 
 type Step = Decision & { readonly wakeAt?: number | null };
 
 /**
  * Looking at hosts and copying to them is harmless: as many as the copy limits allow, ahead of their activation. Whoever
- * takes up room is looked at whatever its wave: the current one may be waiting for just that room.
+ * takes up room is looked at whatever its wave: the current one may be waiting for just that room. Whoever another run
+ * left in flight is looked at only when no word of that run can arrive there any more.
  */
 export function prepare(state: RolloutState, context: Context): Step {
   const { copying, copyingPerSite, copyingBySite } = state.plan.limits;
@@ -30,14 +32,21 @@ export function prepare(state: RolloutState, context: Context): Step {
   const events: EventBody[] = [];
   if (room <= 0) return { events, effects: [] };
   const begun = new Set<string>();
+  const lateMs = lateWordMs(state.plan.policy);
+  const early = Math.abs(context.now - context.resumedAt) < lateMs;
+  let wakeAt: number | null = null;
   for (const host of next(full, state)) {
     if (context.inFlight.has(host.name) || begun.has(host.name)) continue;
+    if (early && isElsewhere(state, context.elsewhere, host.name)) {
+      wakeAt = context.resumedAt + lateMs;
+      continue;
+    }
     begun.add(host.name);
     events.push(moved(state, host, "preflight", "looking at the host"));
     count(host.site);
     if (--room <= 0) break;
   }
-  return { events, effects: [] };
+  return { events, effects: [], wakeAt };
 }
 
 function* next(full: Closed, state: RolloutState): Generator<HostProgress, void, undefined> {

@@ -10,6 +10,7 @@ import { Leftovers } from "../../src/rollout/leftovers.ts";
 import { Neighbours } from "../../src/rollout/neighbours.ts";
 import { remembered } from "../../src/rollout/remember.ts";
 import type { RolloutState } from "../../src/rollout/state.ts";
+import { lateWordMs } from "../../src/rollout/timing.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import { FakeFleet } from "../support/fake-driver.ts";
 import { aHost, anInventory, aPlan, system } from "../support/fleet.ts";
@@ -209,7 +210,7 @@ const performer = (fleet: FakeFleet) => ({
   checks: () => [],
 });
 const seenOnce = (leftovers: Leftovers) =>
-  new Promise<void>((resolve) => leftovers.look(T0, new AbortController().signal, resolve));
+  new Promise<void>((resolve) => leftovers.look(T0, 0, new AbortController().signal, resolve));
 
 describe("left behind by a run that ended", () => {
   const rest = aPlan(inventory, { id: "r-2", hosts: inventory.hosts.filter((h) => h.name !== "a") });
@@ -258,7 +259,7 @@ describe("left behind by a run that ended", () => {
       );
       const leftovers = new Leftovers(store, performer(fleet));
       await leftovers.refresh();
-      leftovers.look(T0, new AbortController().signal, () => undefined);
+      leftovers.look(T0, 0, new AbortController().signal, () => undefined);
       await new Promise((resolve) => setImmediate(resolve));
       return (await store.hosts()).get("a")?.unsettled !== undefined;
     };
@@ -266,6 +267,35 @@ describe("left behind by a run that ended", () => {
     expect(await looked({ phase: "activated", current: TO })).toBe(true);
     expect(await looked({ healthy: () => false })).toBe(true);
     expect(await looked({})).toBe(false);
+  });
+
+  test("is looked at only when no word of that run can arrive there any more", async () => {
+    const { store, fleet } = await ended();
+    await leave(store, aRun(plan, ...givenUp));
+    Object.assign(fleet.hosts.get("a") ?? {}, { phase: "reverted", current: FROM });
+    const leftovers = new Leftovers(store, performer(fleet));
+    await leftovers.refresh();
+    const look = async (now: number) => {
+      leftovers.look(now, 5_000, new AbortController().signal, () => undefined);
+      await new Promise((resolve) => setImmediate(resolve));
+      return leftovers.places.length;
+    };
+    expect([await look(T0), await look(T0 + 4_999), await look(T0 + 5_000)]).toEqual([1, 1, 0]);
+
+    const ours = aPlan(inventory, { id: "r-2" });
+    const begins = (now: number) =>
+      decide(
+        aRun(
+          ours,
+          run("running"),
+          wave("wave.start", ours.waves.find((w) => w.hosts.includes("a"))?.index ?? 0),
+        ),
+        aContext({ now, elsewhere: new Map([["a", target(aRun(ours), "a")]]) }),
+      );
+    const late = T0 + lateWordMs(ours.policy);
+    const looked = (now: number) => begins(now).events.some((e) => "host" in e && e.host === "a");
+    expect([looked(late - 1), looked(late)]).toEqual([false, true]);
+    expect(begins(late - 1).wakeAt).toBe(late);
   });
 
   test("is missed by nobody once it was taken out of the fleet", async () => {
@@ -297,7 +327,7 @@ describe("left behind by a run that ended", () => {
     );
     /** A second look, after the first one has come to its end. */
     const looked = async (leftovers: Leftovers) => {
-      leftovers.look(T0, new AbortController().signal, () => undefined);
+      leftovers.look(T0, 0, new AbortController().signal, () => undefined);
       await new Promise((resolve) => setImmediate(resolve));
     };
 
