@@ -68,8 +68,10 @@ function starts({ start, days, tz: timezone }: MaintenanceWindow): Cron {
   const [hour, minute] = start.split(":");
   const pattern = `0 ${Number(minute)} ${Number(hour)} * * ${days.map((d) => DAY[d]).join(",") || "*"}`;
   const key = `${pattern} ${timezone}`;
-  const cron = patterns.get(key) ?? new Cron(pattern, { timezone });
+  const known = patterns.get(key);
+  if (known) return known;
   if (patterns.size >= PATTERNS) patterns.clear();
+  const cron = new Cron(pattern, { timezone });
   patterns.set(key, cron);
   return cron;
 }
