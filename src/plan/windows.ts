@@ -68,8 +68,8 @@ function starts({ start, days, tz: timezone }: MaintenanceWindow): Cron {
   const [hour, minute] = start.split(":");
   const pattern = `0 ${Number(minute)} ${Number(hour)} * * ${days.map((d) => DAY[d]).join(",") || "*"}`;
   const key = `${pattern} ${timezone}`;
-  const known = patterns.get(key);
-  if (known) return known;
+  const read = patterns.get(key);
+  if (read) return read;
   if (patterns.size >= PATTERNS) patterns.clear();
   const cron = new Cron(pattern, { timezone });
   patterns.set(key, cron);
