@@ -157,6 +157,9 @@ describe("a host", () => {
     const found = (detail: Record<string, unknown>) =>
       next(at("preflight"), host("a", "skipped", { detail })).committed;
     expect([found({ confirmed: true }), found({})]).toEqual([true, false]);
+    expect(next(at("preflight"), host("a", "deferred", { detail: { confirmed: true } })).committed).toBe(
+      false,
+    );
   });
 
   test("a new attempt starts without the marks of the one before, and in a state of its own", () => {
@@ -193,6 +196,7 @@ describe("a host", () => {
     const because = (code: string) => next(lost, host("a", to, { failure: failure(code, false) })).unsettled;
     if (to === "skipped" || to === "deferred") expect(because("unreachable")).toBe(true);
     if (to === "drifted") expect(["plan-stale", "host-protocol"].map(because)).toEqual([false, true]);
+    if (to === "failed" || to === "preflight") expect(because("plan-stale")).toBe(true);
     const untouched = at("preflight", PLAN, host("a", "failed"));
     expect(progress(untouched, "a").unsettled).toBe(false);
   });

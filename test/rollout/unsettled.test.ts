@@ -115,6 +115,12 @@ describe("a host given up that answers after all", () => {
       anObservation(TO, { profile: FROM, state: file("activated"), revertArmed: true }),
     ],
   ])("%s: %s", (_, to, seen) => expect(look(seen)).toMatchObject([{ data: { to } }]));
+
+  test("that was never reached keeps why it had been given up", () => {
+    expect(look(anObservation(FROM))).toMatchObject([{ data: { to: "reverted", failure: silent } }]);
+    const gone = anObservation(FROM, { closureValid: false });
+    expect(look(gone)).toMatchObject([{ data: { to: "reverted", failure: silent } }]);
+  });
 });
 
 describe("given up, and tried again in vain", () => {
@@ -138,7 +144,10 @@ describe("given up, and tried again in vain", () => {
     ["confirmed, then set back for the next boot", "drifted", anObservation(TO, { profile: FROM })],
     ["was brought there by somebody else", "skipped", anObservation(TO)],
   ])("%s: %s, and its room is free again", (_, to, seen) => {
-    expect(look(seen)).toMatchObject([{ data: { to } }]);
+    const stale = { code: "plan-stale", transient: false };
+    // Why it had been given up goes with it.
+    const why = { reverted: { failure: silent }, drifted: { failure: stale } }[to] ?? {};
+    expect(look(seen)).toMatchObject([{ data: { to, ...why } }]);
     expect(block(having(seen), "b")).toBeNull();
   });
 
